@@ -1,0 +1,75 @@
+# One command each: `make demo` shows it, `make test` proves it. Needs only Python 3.11+ with pip and venv, and make.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip install --disable-pip-version-check -q
+CODE  := src tests $(wildcard examples benchmarks)
+
+# PYTHON=/path/to/python chooses the interpreter; LIVE=1 lets the demo use the keys in the environment;
+# ARGS=... is handed to the program that runs (demo, pytest, benchmark).
+PYTHON ?=
+LIVE   ?=
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types bench clean
+
+help:  ## show this list
+	@echo "make <target>, with:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-9s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.demo-ready  ## show routing, streaming and failover on a small local model (LIVE=1 also uses your keys)
+	@$(BIN)/modelroute demo $(if $(filter-out 0,$(LIVE)),--live) $(ARGS)
+
+test: lint types  ## run every gate: lint, layers, types, then all tests (ARGS="-k name" narrows the tests)
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.dev-ready  ## check style, formatting and the table of layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/.dev-ready  ## check types: mypy strict, pyright strict, completeness of the public types
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/pyright
+	@$(BIN)/pyright --ignoreexternal --verifytypes modelroute
+
+bench: $(VENV)/.dev-ready  ## measure what routing costs over the bare HTTP client
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean:  ## remove the virtual environment and everything that was built
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests $(wildcard examples benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is remade when pyproject.toml is newer, so a second run installs nothing.
+$(VENV)/.demo-ready: $(VENV)/.made pyproject.toml
+	@echo "Installing modelroute into $(VENV) (once)..."
+	@$(PIP) -e '.[cli,local]' || { $(INSTALL_FAILED); }
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.made pyproject.toml
+	@echo "Installing modelroute and its development tools into $(VENV) (once)..."
+	@$(PIP) -e '.[cli,httpx2,local]' --group dev || { $(INSTALL_FAILED); }
+	@touch $@
+
+# An interpreter may be on the PATH and yet not start (version switchers leave such shims), so each is asked, not looked up.
+$(VENV)/.made:
+	@for python in $${PYTHON:-python3.13 python3.12 python3.11 python3}; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "Creating $(VENV) with $$("$$python" --version 2>&1) ($$python)..."; \
+	    "$$python" -m venv $(VENV) || { \
+	      echo "make: '$$python -m venv' failed. Install your system's venv package (often python3-venv) and run make again." >&2; exit 1; }; \
+	    $(PIP) --upgrade 'pip>=25.1' || { $(INSTALL_FAILED); }; \
+	    touch $@; exit 0; \
+	  fi; \
+	done; \
+	echo "make: Python 3.11 or newer is needed and none was found ($${PYTHON:-tried python3.13, python3.12, python3.11, python3})." >&2; \
+	echo "make: install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1
+
+INSTALL_FAILED = echo "make: installing packages failed; pip's own words are above." >&2; \
+  echo "make: the first run needs the network, to reach a Python package index. Behind a proxy or a mirror," >&2; \
+  echo "make: set it in pip's configuration (pip config list shows it), then run the same command again." >&2; exit 1
+
+export PYTHON
