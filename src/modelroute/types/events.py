@@ -1,0 +1,138 @@
+"""What a stream says: events for the caller, and reports that stay inside.
+
+Decoders turn bytes into both kinds; `Stream` hands the public ones on: `TextDelta`, `ReasoningDelta`, `ToolCallDelta`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelroute.types.failure import Failure
+    from modelroute.types.usage import Usage
+
+__all__ = [
+    "Blocks",
+    "Content",
+    "Ended",
+    "Fault",
+    "Finish",
+    "ReasoningDelta",
+    "Refusal",
+    "ServedBy",
+    "Skipped",
+    "StreamEvent",
+    "TextDelta",
+    "ToolCallDelta",
+    "UsageReport",
+    "WireEvent",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer's text. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of visible reasoning. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """The next piece of a tool call.
+
+    `index` numbers the calls of this answer from 0, whatever the provider's own numbering. The first delta of a call
+    carries `id` (never empty; made up when the provider gives none); `name` comes once; `arguments` pieces concatenate.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Words in which the model declined (OpenAI's `refusal` field)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """The usage so far; a later report replaces an earlier one, never adds to it."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The model says it is done. `reason`: stop, length, tool_calls, content_filter, refusal; `raw` is the provider's word."""
+
+    reason: str
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Opaque parts that this provider wants back with the next request (signatures, reasoning): kept in `reply.message`."""
+
+    blocks: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBy:
+    """The response's own id and the model name it reports (which may differ from what was asked)."""
+
+    id: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One event of the wire made no sense and was left out; the reply will say `degraded`."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The stream failed. Nothing follows."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The stream ended as it should: a finish reason was seen. Nothing follows."""
+
+
+Content: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+"""What commits an attempt when handed to the caller."""
+
+StreamEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+"""What iterating a `Stream` yields."""
+
+WireEvent: TypeAlias = (
+    TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | Refusal
+    | UsageReport
+    | Finish
+    | Blocks
+    | ServedBy
+    | Skipped
+    | Fault
+    | Ended
+)
+"""All that a decoder may say."""

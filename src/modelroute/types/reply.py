@@ -1,0 +1,87 @@
+"""What the caller gets: a `Reply`, with everything that explains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelroute.money import Money
+    from modelroute.types.attempt import Attempt
+    from modelroute.types.decision import Decision
+    from modelroute.types.usage import Usage
+
+__all__ = ["Parsed", "Partial", "Reply", "ToolCall"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool the model wants called. `arguments` is the JSON text as the model wrote it; it may be malformed."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole answer.
+
+    - `text` (empty when the model only called tools), `reasoning` (what it showed of its thinking), `tool_calls`.
+    - `finish`: ``stop``, ``length``, ``tool_calls``; there is no reply without one.
+    - `message`: append it to the conversation to go on. OpenAI-shaped, plus one key ``modelroute`` with what its own
+      provider wants back (signatures, reasoning); JSON-serialisable.
+    - `usage`; `cost` of the whole request, failed attempts included; `cost_basis`: ``"catalog 2026-10-09"``,
+      ``"provider"``, ``"estimate"`` or, where an outcome stayed unknown, ``"reservation"``.
+    - `target` and `model` that answered, `attempts` in order, `decision` that was executed.
+    - `capped_by`: what lowered the output cap below the caller's (``"max_cost"``), else `None`.
+    - `degraded`: an event of the stream made no sense and was skipped.
+    - `raw`: the body as the provider sent it, for what has no field here (log probabilities, fingerprints); empty beyond 1 MiB.
+    - `id`, `served_model`: as the provider reported them. `conversation`: as the caller named it.
+    """
+
+    text: str
+    message: Mapping[str, object]
+    finish: str
+    target: str
+    model: str
+    cost: Money
+    cost_basis: str
+    attempts: tuple[Attempt, ...]
+    decision: Decision
+    usage: Usage | None
+    reasoning: str = ""
+    refusal: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    capped_by: str | None = None
+    degraded: bool = False
+    raw: bytes = field(default=b"", repr=False)
+    id: str = ""
+    served_model: str = ""
+    conversation: str = ""
+
+    def __str__(self) -> str:
+        """The answer's text."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed(Reply, Generic[T_co]):
+    """A `Reply` whose text was validated: `value` is the instance."""
+
+    value: T_co
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What had arrived when a stream broke. Not an answer: it has no finish reason."""
+
+    text: str
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage | None = None
+    target: str = ""
