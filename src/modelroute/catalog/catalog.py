@@ -1,0 +1,292 @@
+"""The catalog: one immutable value that says what exists, what it costs and how good it is said to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from modelroute.catalog.model import Model, ProviderRow, Score, Target
+from modelroute.catalog.price import Price
+from modelroute.errors import ConfigurationError, UnknownNameError
+from modelroute.types.constraints import INTELLIGENCE
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from modelroute.catalog.books import Book
+    from modelroute.catalog.scores import Crosswalk
+
+__all__ = ["Catalog", "resolved"]
+
+_builtin: list[Catalog] = []
+
+
+class Catalog:
+    """Models, provider rows and targets by name, with aliases, price books and the crosswalk of estimated scores.
+
+    - `Catalog.builtin()` is the one that ships; `Catalog.load(path)` puts a file of yours on top of it.
+    - `with_(models=..., providers=..., targets=...)` returns a new one; same names replace.
+    - `model(name)`, `target(name)`, `provider(name)`, `book(name)` look up and raise `UnknownNameError`; aliases count.
+    - `as_of` is the newest date of any fact in it; `digest` a short hash of its content, equal for equal content.
+    - `scales` are the names a floor may use.
+    """
+
+    __slots__ = ("_digest", "aliases", "books", "crosswalk", "models", "providers", "targets")
+    models: Mapping[str, Model]
+    providers: Mapping[str, ProviderRow]
+    targets: Mapping[str, Target]
+    aliases: Mapping[str, str]
+    books: Mapping[str, Book]
+    crosswalk: Crosswalk | None
+    _digest: str
+
+    def __init__(
+        self,
+        *,
+        models: Iterable[Model] = (),
+        providers: Iterable[ProviderRow] = (),
+        targets: Iterable[Target] = (),
+        aliases: Mapping[str, str] | None = None,
+        books: Iterable[Book] = (),
+        crosswalk: Crosswalk | None = None,
+    ) -> None:
+        """Build a catalog of exactly these; `ConfigurationError` where a target or alias points at nothing."""
+        set_field = object.__setattr__
+        by_name = {model.name: model for model in models}
+        known = dict(aliases or {})
+        whole = {name: resolved(model, by_name, known) for name, model in by_name.items()}
+        set_field(self, "models", MappingProxyType(whole))
+        set_field(self, "providers", MappingProxyType({row.name: row for row in providers}))
+        set_field(self, "targets", MappingProxyType({target.name: self._bound(target) for target in targets}))
+        set_field(self, "aliases", MappingProxyType(known))
+        set_field(self, "books", MappingProxyType({book.name: book for book in books}))
+        set_field(self, "crosswalk", crosswalk)
+        set_field(self, "_digest", "")
+        for alias, name in self.aliases.items():
+            if alias in self.models:
+                raise ConfigurationError(f"the alias {alias!r} is also the name of a model; rename one")
+            if name not in self.models:
+                raise UnknownNameError("model", name, self.models, hint=f"The alias {alias!r} points at it.")
+
+    @classmethod
+    def builtin(cls) -> Catalog:
+        """Return the catalog that ships with the library; read once, on first use."""
+        if not _builtin:
+            from modelroute.catalog.load import load_builtin
+
+            _builtin.append(load_builtin())
+        return _builtin[0]
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, onto: Catalog | None = None) -> Catalog:
+        """Return `onto` (default: the built-in catalog) with the TOML file at `path` on top.
+
+        A table for a name that exists changes only the keys it gives and adds its scores; prices given replace all
+        prices. Raises `ConfigurationError` naming file, table and key.
+        """
+        from modelroute.catalog.load import load_file
+
+        return load_file(path, cls.builtin() if onto is None else onto)
+
+    def with_(
+        self,
+        *,
+        models: Iterable[Model] = (),
+        providers: Iterable[ProviderRow] = (),
+        targets: Iterable[Target] = (),
+        aliases: Mapping[str, str] | None = None,
+    ) -> Catalog:
+        """Return a catalog with these added; what has the name of one that is here replaces it.
+
+        A replaced model is replaced in its targets too. `ConfigurationError` where a target's provider is unknown.
+        """
+        merged = {**self.models, **{model.name: model for model in models}}
+        added = tuple(targets)
+        for target in added:
+            merged.setdefault(target.model.name, target.model)
+        return Catalog(
+            models=merged.values(),
+            providers={**self.providers, **{row.name: row for row in providers}}.values(),
+            targets={**self.targets, **{target.name: target for target in added}}.values(),
+            aliases={**self.aliases, **(aliases or {})},
+            books=self.books.values(),
+            crosswalk=self.crosswalk,
+        )
+
+    def model(self, name: str) -> Model:
+        """Return the model called `name`, or for which `name` is an alias."""
+        found = self.models.get(self.aliases.get(name, name))
+        if found is None:
+            raise UnknownNameError("model", name, (*self.models, *self.aliases))
+        return found
+
+    def target(self, name: str) -> Target:
+        """Return the target ``model@provider``; the model may be an alias."""
+        found = self.targets.get(self.canonical(name))
+        if found is None:
+            raise UnknownNameError("target", name, self.targets)
+        return found
+
+    def provider(self, name: str) -> ProviderRow:
+        """Return the provider row called `name`."""
+        found = self.providers.get(name)
+        if found is None:
+            raise UnknownNameError("provider", name, self.providers)
+        return found
+
+    def book(self, name: str) -> Book:
+        """Return the price book called `name`."""
+        found = self.books.get(name)
+        if found is None:
+            raise UnknownNameError("price book", name, self.books)
+        return found
+
+    def canonical(self, name: str) -> str:
+        """Return a model's or target's name with its alias, if it is one, replaced. Nothing is looked up."""
+        model, at, provider = name.rpartition("@")
+        if not at:
+            return self.aliases.get(name, name)
+        return f"{self.aliases.get(model, model)}@{provider}"
+
+    def resolve(self, model: Model) -> Model:
+        """Return `model` with what it leaves open taken from the model it is `like`; others are returned as they are.
+
+        Limits, features, efforts, vocabulary and scores are inherited, the scores as estimates: basis ``"like ..."``.
+        """
+        return resolved(model, self.models, self.aliases)
+
+    @property
+    def as_of(self) -> str:
+        """The newest date of any fact, ``""`` in a catalog without dates."""
+        dates = {row.as_of for row in self.providers.values()} | {model.as_of for model in self.models.values()}
+        for model in self.models.values():
+            dates.update(score.as_of for score in model.scores)
+        for target in self.targets.values():
+            dates.add(target.as_of)
+            dates.update(row.as_of for row in (target.price.rows if target.price is not None else ()))
+        return max(dates, default="")
+
+    @property
+    def scales(self) -> frozenset[str]:
+        """Every scale some model has a score on, and `intelligence`."""
+        return frozenset({INTELLIGENCE, *(score.scale for model in self.models.values() for score in model.scores)})
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits of the SHA-256 of all content; equal content, equal digest, in any order."""
+        if not self._digest:
+            content = {
+                name: {key: _plain(item) for key, item in sorted(getattr(self, name).items())}
+                for name in ("models", "providers", "targets", "aliases", "books")
+            }
+            text = json.dumps([content, _plain(self.crosswalk)], sort_keys=True, separators=(",", ":"))
+            object.__setattr__(self, "_digest", hashlib.sha256(text.encode()).hexdigest()[:12])
+        return self._digest
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Catalog is immutable; with_(...) returns a changed one")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Catalog is immutable; with_(...) returns a changed one")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Catalog):
+            return NotImplemented
+        return self is other or self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash((Catalog, self.digest))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by plain values: read-only mappings cannot be pickled."""
+        parts = {name: tuple(getattr(self, name).values()) for name in ("models", "providers", "targets", "books")}
+        return (_rebuild, (parts | {"aliases": dict(self.aliases), "crosswalk": self.crosswalk},))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Catalog {self.as_of or 'undated'}: {len(self.models)} models, {len(self.providers)} providers, "
+            f"{len(self.targets)} targets, digest {self.digest}>"
+        )
+
+    def _bound(self, target: Target) -> Target:
+        if target.provider not in self.providers:
+            raise UnknownNameError(
+                "provider", target.provider, self.providers, hint=f"Target {target.name!r} needs it."
+            )
+        model = self.models.get(target.model.name)
+        if model is None:
+            raise UnknownNameError("model", target.model.name, self.models, hint=f"Target {target.name!r} needs it.")
+        return target if model is target.model else replace(target, model=model)
+
+
+def resolved(model: Model, models: Mapping[str, Model], aliases: Mapping[str, str] | None = None) -> Model:
+    """Follow `like`, refusing circles; a model that was resolved once comes out unchanged."""
+    if model.like is None:
+        return model
+    chain, base = [model.name], model
+    bases: list[Model] = []
+    while base.like is not None:
+        name = (aliases or {}).get(base.like, base.like)
+        if name in chain:
+            raise ConfigurationError(
+                f"the models {' -> '.join([*chain, name])} are like each other; one must stand alone"
+            )
+        if name not in models:
+            raise UnknownNameError("model", base.like, models, hint=f"The model {base.name!r} is said to be like it.")
+        base = models[name]
+        chain.append(name)
+        bases.append(base)
+    whole = bases.pop()
+    for heir in [*reversed(bases), model]:
+        whole = _inherit(heir, whole)
+    return whole
+
+
+def _inherit(model: Model, base: Model) -> Model:
+    own = {(score.scale, score.effort) for score in model.scores}
+    inherited = tuple(_as_like(score, base.name) for score in base.scores if (score.scale, score.effort) not in own)
+    return replace(
+        model,
+        open_weights=base.open_weights if model.open_weights is None else model.open_weights,
+        context_window=base.context_window if model.context_window is None else model.context_window,
+        max_input=base.max_input if model.max_input is None else model.max_input,
+        max_output=base.max_output if model.max_output is None else model.max_output,
+        features=model.features or base.features,
+        efforts=model.efforts or base.efforts,
+        default_effort=model.default_effort or base.default_effort,
+        reasons_by_default=model.reasons_by_default or base.reasons_by_default,
+        shows_reasoning=model.shows_reasoning and base.shows_reasoning,
+        vocabulary=model.vocabulary or base.vocabulary,
+        scores=(*model.scores, *inherited),
+    )
+
+
+def _as_like(score: Score, name: str) -> Score:
+    made_from = f" ({score.basis})" if score.estimated and score.basis else ""
+    return replace(score, estimated=True, basis=f"like {name}{made_from}", quarter="")
+
+
+def _rebuild(parts: Mapping[str, Any]) -> Catalog:
+    return Catalog(**parts)
+
+
+def _plain(value: object) -> object:
+    """Return `value` as JSON can hold it, without what is derived from the rest."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.compare}
+    if isinstance(value, Price):
+        return [_plain(row) for row in value.rows]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in cast(Mapping[object, object], value).items()}
+    if isinstance(value, frozenset):
+        return sorted(str(item) for item in cast(frozenset[object], value))
+    if isinstance(value, tuple):
+        return [_plain(item) for item in cast(tuple[object, ...], value)]
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)
+    return value
