@@ -1,0 +1,114 @@
+"""Where a provider is reached: a base URL that holds no secret, and whether it is the user's own machine or network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from modelroute.errors import ConfigurationError
+from modelroute.providers.call import Headers
+
+__all__ = ["checked_headers", "checked_url", "is_plaintext", "is_private"]
+
+_PRIVATE = tuple(
+    ip_network(block)
+    for block in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+        "0.0.0.0/32",
+    )
+)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_RESERVED = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "te", "upgrade", "expect"}
+)
+
+
+def checked_url(url: object) -> str:
+    """Return the base URL without a slash at its end.
+
+    Raises `ConfigurationError`, which shows the host at most, for anything but ``http(s)://host[:port][/path]``: user
+    names and query strings are where keys leak from.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"a provider's URL must be text, not {type(url).__name__}")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(
+            "the provider's URL holds a space, a control character or one outside ASCII (not shown)"
+        )
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ConfigurationError(
+            "the provider's URL cannot be read (not shown); write https://host[:port]/path"
+        ) from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ConfigurationError("the provider's URL must begin with http:// or https:// and name a host (not shown)")
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            "the provider's URL holds a user name or password (not shown): pass the key as key=..."
+        )
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ConfigurationError(
+            "the provider's URL holds a query or fragment (not shown): pass a key as key=..., the rest as headers"
+        )
+    literal = f"[{host}]" if ":" in host else host
+    if not _HOST.fullmatch(literal) or port == 0:
+        raise ConfigurationError(
+            "the provider's URL has no usable host and port (not shown); write https://host[:port]/path"
+        )
+    return url.rstrip("/")
+
+
+def is_private(url: str) -> bool:
+    """Return whether `url` is of this machine or a private network: by its address, or ``localhost`` and ``*.local``.
+
+    A name that would have to be looked up is public: what it resolves to can change between the check and the call.
+    """
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    if host == "localhost" or host.endswith((".localhost", ".local")):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in block for block in _PRIVATE)
+
+
+def is_plaintext(url: str) -> bool:
+    """Return whether what is sent to `url` can be read on the way."""
+    return url.startswith("http:") and not is_private(url)
+
+
+def checked_headers(headers: Mapping[str, str] | None) -> Headers:
+    """Return `headers` in order, checked. Raises `ConfigurationError` naming the header and never its value."""
+    checked: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError("a header's name holds a character that HTTP does not allow (not shown)")
+        if name.lower() in _RESERVED:
+            raise ConfigurationError(f"the header {name} is set by the router itself; leave it out")
+        if name.lower() in seen:
+            raise ConfigurationError(f"the header {name} is given twice")
+        if not isinstance(value, str):
+            raise ConfigurationError(f"the value of the header {name} must be text, not {type(value).__name__}")
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise ConfigurationError(
+                f"the value of the header {name} holds a control character, white space at an end, or a "
+                "character outside ASCII (not shown)"
+            )
+        seen.add(name.lower())
+        checked.append((name, value))
+    return tuple(checked)

@@ -1,0 +1,1 @@
+"""The Anthropic Messages dialect. Bytes only, no sockets. Internal."""

@@ -1,0 +1,301 @@
+"""A request as the body of the Messages API: instructions hoisted, turns alternating, tool results with the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from modelroute.providers.anthropic_messages.blocks import KEPT, restore
+from modelroute.providers.fit import HINTS, OURS, choice_word, effort_of
+from modelroute.providers.parts import data_url, fields, file_data, image_url, parts_of, text, text_of, tool_calls_of
+from modelroute.providers.profile import NO_FIELDS, Profile, Schemas
+from modelroute.providers.schema import closed_schema, instruction
+from modelroute.types.messages import PROVENANCE, Message
+from modelroute.wire.errors import GarbledError
+from modelroute.wire.json import dumps, loads
+
+if TYPE_CHECKING:
+    from modelroute.catalog.model import Target
+    from modelroute.types.request import Request
+
+__all__ = ["FOREIGN", "encode", "obstacle"]
+
+_INSTRUCTIONS = frozenset({"system", "developer"})
+_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
+_DOCUMENTS = frozenset({"application/pdf"})
+_IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_TIERS = frozenset({"auto", "standard_only"})
+
+FOREIGN = frozenset(
+    {"seed", "logprobs", "top_logprobs", "logit_bias", "prediction", "modalities", "audio", "web_search_options",
+     "verbosity", "functions", "function_call"}
+)  # fmt: skip
+"""OpenAI's parameters for which Messages has no word."""
+
+_NEUTRAL: Mapping[str, float] = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0}
+"""Parameters it has no word for either, but one value that is what it does anyway."""
+
+_NOT_PASSED_ON = OURS | HINTS | FOREIGN | _NEUTRAL.keys() | {"stop", "response_format", "parallel_tool_calls"}
+
+
+def obstacle(request: Request) -> str | None:
+    """Return why the dialect cannot say `request`, or `None`: what is left after `providers.fit.obstacle`."""
+    for name, value in request.parameters.items():
+        if value is None or value is False:
+            continue
+        if name in FOREIGN:
+            return f"has no parameter {name}"
+        if name in _NEUTRAL and value != _NEUTRAL[name]:
+            return f"has no parameter {name} (it does as with {_NEUTRAL[name]})"
+        if name == "service_tier" and value not in _TIERS:
+            return "has no such service_tier"
+        if name == "response_format" and text(fields(value).get("type")) == "json_object":
+            return "has no way to ask for any JSON object; ask for a schema"
+    for message in request.messages:
+        for part in () if isinstance(message.get("content"), str) else parts_of(message):
+            if _refuses(part):
+                return (
+                    f"cannot take this {text(part.get('type'))} part (it takes images as JPEG, PNG, GIF or WebP, "
+                    "files as data: URLs of PDF)"
+                )
+    return None
+
+
+def _refuses(part: Mapping[str, object]) -> bool:
+    kind = part.get("type")
+    if kind == "file":
+        inline = data_url(file_data(part))
+        return inline is None or inline[0] not in _DOCUMENTS
+    if kind == "image_url":
+        url = image_url(part)
+        inline = data_url(url)
+        return inline[0] not in _IMAGES if inline else not url.lower().startswith("https:")
+    return False
+
+
+def encode(request: Request, target: Target, profile: Profile, output_cap: int | None, stream: bool) -> bytes:
+    """Return the body that asks `target` for `request`, streamed or whole, with at most `output_cap` tokens of answer.
+
+    Raises `RequestError`, naming the place, where the request holds what JSON cannot.
+    """
+    body: dict[str, object] = {"model": target.wire_name, "max_tokens": output_cap or profile.default_output_cap or 1}
+    system = [part for message in request.messages if message.get("role") in _INSTRUCTIONS for part in _texts(message)]
+    parameters = request.parameters
+    body |= {name: value for name, value in parameters.items() if name not in _NOT_PASSED_ON and value is not None}
+    if parameters:
+        _translate(parameters, body)
+    effort = effort_of(request)
+    if effort is not None:
+        _merge(body, profile.efforts.get(effort, NO_FIELDS))
+    schema = request.schema.schema if request.schema is not None else _schema_in(parameters)
+    if schema is not None:
+        closed = closed_schema(schema) if profile.schemas is Schemas.NATIVE else None
+        if closed is not None:
+            _merge(body, {"output_config": {"format": {"type": "json_schema", "schema": closed}}})
+        else:
+            system.append({"type": "text", "text": instruction(schema)})
+    if system:
+        body["system"] = _system(system)
+    body["messages"] = _turns(request.messages, target)
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        choice = _choice(request)
+        if choice is not None:
+            body["tool_choice"] = choice
+    if stream:
+        body["stream"] = True
+    return dumps(body)
+
+
+def _translate(parameters: Mapping[str, object], body: dict[str, object]) -> None:
+    stop = parameters.get("stop")
+    if stop:
+        body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+    user = parameters.get("safety_identifier") or parameters.get("user")
+    metadata = fields(parameters.get("metadata"))
+    if "user_id" in metadata or user:
+        body["metadata"] = {"user_id": metadata.get("user_id", user)}
+
+
+def _merge(body: dict[str, object], more: Mapping[str, object]) -> None:
+    for name, value in more.items():
+        present = fields(body.get(name))
+        body[name] = {**present, **fields(value)} if present else value
+
+
+def _schema_in(parameters: Mapping[str, object]) -> Mapping[str, object] | None:
+    stated = fields(parameters.get("response_format"))
+    schema = fields(fields(stated.get("json_schema")).get("schema"))
+    return schema if schema and stated.get("type") == "json_schema" else None
+
+
+def _system(parts: list[Mapping[str, object]]) -> object:
+    if any(len(part) > 2 for part in parts):  # something beside type and text: a cache mark
+        return parts
+    return "\n\n".join(text(part.get("text")) for part in parts)
+
+
+def _texts(message: Message) -> list[Mapping[str, object]]:
+    """Return the text blocks of a message, cache marks kept; empty ones are refused there and left out here."""
+    blocks: list[Mapping[str, object]] = []
+    for part in parts_of(message):
+        words = text(part.get("text")) or text(part.get("refusal"))
+        if words:
+            blocks.append(_marked({"type": "text", "text": words}, part))
+    return blocks
+
+
+def _marked(block: dict[str, object], part: Mapping[str, object]) -> Mapping[str, object]:
+    if "cache_control" in part:
+        block["cache_control"] = part["cache_control"]
+    return block
+
+
+def _turns(messages: Sequence[Message], target: Target) -> list[Mapping[str, object]]:
+    """Return alternating turns: neighbours of one role are one turn, tool results belong to the user's."""
+    turns: list[tuple[str, list[Mapping[str, object]]]] = []
+    ids = _Ids()
+    for message in messages:
+        role = message.get("role")
+        if role in _INSTRUCTIONS:
+            continue
+        if role == "assistant":
+            blocks = _assistant(message, target, ids)
+        elif role == "tool":
+            blocks = [_result(message, ids)]
+        else:
+            blocks = [block for part in parts_of(message) if (block := _part(part)) is not None]
+        speaker = "assistant" if role == "assistant" else "user"
+        if turns and turns[-1][0] == speaker:
+            turns[-1][1].extend(blocks)
+        elif blocks or speaker == "user":
+            turns.append((speaker, blocks))
+    if turns and turns[-1][0] == "assistant":
+        _trim(turns[-1][1])
+    return [{"role": speaker, "content": _short(blocks)} for speaker, blocks in turns]
+
+
+def _short(blocks: list[Mapping[str, object]]) -> object:
+    if not blocks:
+        return ""
+    return blocks[0]["text"] if len(blocks) == 1 and blocks[0].keys() == {"type", "text"} else blocks
+
+
+def _trim(blocks: list[Mapping[str, object]]) -> None:
+    """White space at the end of an answer to go on with is refused."""
+    if blocks and blocks[-1].get("type") == "text":
+        blocks[-1] = {**blocks[-1], "text": text(blocks[-1].get("text")).rstrip()}
+
+
+def _part(part: Mapping[str, object]) -> Mapping[str, object] | None:
+    kind = part.get("type")
+    if kind == "image_url":
+        url = image_url(part)
+        inline = data_url(url)
+        source = (
+            {"type": "base64", "media_type": inline[0], "data": inline[1]} if inline else {"type": "url", "url": url}
+        )
+        return _marked({"type": "image", "source": source}, part)
+    if kind == "file":
+        media, data = data_url(file_data(part)) or ("application/pdf", "")
+        document: dict[str, object] = {
+            "type": "document",
+            "source": {"type": "base64", "media_type": media, "data": data},
+        }
+        name = text(fields(part.get("file")).get("filename"))
+        if name:
+            document["title"] = name
+        return _marked(document, part)
+    words = text(part.get("text")) or text(part.get("refusal"))
+    return _marked({"type": "text", "text": words}, part) if words else None
+
+
+def _assistant(message: Message, target: Target, ids: _Ids) -> list[Mapping[str, object]]:
+    texts = _texts(message) or [{"type": "text", "text": words} for words in [text_of(message)] if words]
+    calls: dict[str, Mapping[str, object]] = {}
+    for call in tool_calls_of(message):
+        function = fields(call.get("function"))
+        original = text(call.get("id"))
+        block = {
+            "type": "tool_use", "id": ids.new(original), "name": text(function.get("name")),
+            "input": _input(function.get("arguments")),
+        }  # fmt: skip
+        calls[original if original not in calls else text(block["id"])] = block
+    provenance = fields(message.get(PROVENANCE))
+    # A signature is bound to the model that gave it; every other model refuses it.
+    own = provenance.get("provider") == target.provider and provenance.get("model") == target.model.name
+    skeleton = fields(provenance.get("blocks")).get(KEPT) if own else None
+    return restore(skeleton, text_of(message), texts, calls) if skeleton else [*texts, *calls.values()]
+
+
+def _input(arguments: object) -> Mapping[str, object]:
+    """Return a call's arguments as the object Messages wants; what another model wrote and is none is kept as text."""
+    if not isinstance(arguments, str):
+        return fields(arguments)
+    if not arguments.strip():
+        return {}
+    try:
+        value = loads(arguments)
+    except GarbledError:
+        return {"arguments": arguments}
+    return fields(cast(object, value)) if isinstance(value, dict) else {"arguments": value}
+
+
+def _result(message: Message, ids: _Ids) -> Mapping[str, object]:
+    block: dict[str, object] = {"type": "tool_result", "tool_use_id": ids.latest(text(message.get("tool_call_id")))}
+    content = message.get("content")
+    if isinstance(content, str):
+        block["content"] = content
+    else:
+        block["content"] = [part for each in parts_of(message) if (part := _part(each)) is not None]
+    return block
+
+
+class _Ids:
+    """Tool ids that Messages takes: letters, digits, ``_`` and ``-``, and each only once in a conversation."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, str] = {}
+        self._used: set[str] = set()
+
+    def new(self, original: str) -> str:
+        legal = base = _ILLEGAL.sub("_", original) or "call"
+        number = 1
+        while legal in self._used:
+            number += 1
+            legal = f"{base}_{number}"
+        self._used.add(legal)
+        self._latest[original] = legal
+        return legal
+
+    def latest(self, original: str) -> str:
+        return self._latest.get(original) or _ILLEGAL.sub("_", original) or "call"
+
+
+def _tool(tool: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a function tool in Messages' words; a tool that is none is Anthropic's own and goes as it is."""
+    if tool.get("type", "function") != "function":
+        return tool
+    function = fields(tool.get("function"))
+    written: dict[str, object] = {
+        "name": function.get("name"),
+        "input_schema": function.get("parameters") or {"type": "object"},
+    }
+    if function.get("description"):
+        written["description"] = function["description"]
+    return _marked(written, tool)
+
+
+def _choice(request: Request) -> Mapping[str, object] | None:
+    choice = request.tool_choice
+    word = choice_word(choice)
+    chosen: dict[str, object] | None = None
+    if word == "named":
+        name = fields(fields(choice).get("function")).get("name") or fields(choice).get("name")
+        chosen = {"type": "tool", "name": name}
+    elif word:
+        chosen = {"type": "any" if word == "required" else word}
+    if request.parameters.get("parallel_tool_calls") is False and word != "none":
+        chosen = {**(chosen or {"type": "auto"}), "disable_parallel_tool_use": True}
+    return chosen

@@ -1,0 +1,222 @@
+"""What a Chat Completions response says: chunks of a stream and whole bodies, through the same eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from modelroute.providers.errors import failure_inside, inside, speaker_of
+from modelroute.providers.finish import broken, canonical
+from modelroute.providers.openai_chat.tool_calls import ToolCalls
+from modelroute.providers.openai_chat.usage import read_usage
+from modelroute.providers.profile import Echo, Profile
+from modelroute.providers.reader import Reader
+from modelroute.providers.shape import a_list, a_mapping, a_text
+from modelroute.types.events import (
+    Blocks,
+    Finish,
+    ReasoningDelta,
+    Refusal,
+    ServedBy,
+    TextDelta,
+    UsageReport,
+)
+from modelroute.wire.envelope import parse_error
+from modelroute.wire.errors import GarbledError
+from modelroute.wire.fields import as_list, as_mapping, as_text
+
+if TYPE_CHECKING:
+    from modelroute.providers.call import Decoder
+    from modelroute.types.events import WireEvent
+    from modelroute.types.failure import Failure
+    from modelroute.types.usage import Usage
+
+__all__ = ["decoder"]
+
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
+
+
+def decoder(provider: str, profile: Profile) -> Decoder:
+    """Return a decoder for one response of `provider`, which departs from the dialect as `profile` says."""
+    return Reader(_Chat(provider, profile))
+
+
+class _Chat:
+    """A `Speech`: one answer, its first choice only; how many choices are billed is the usage's word."""
+
+    __slots__ = (
+        "_calls",
+        "_detailed",
+        "_kept",
+        "_profile",
+        "_refused",
+        "_said",
+        "_served",
+        "_speaker",
+        "_usage",
+        "ended",
+        "finished",
+        "tool_open",
+    )  # fmt: skip
+
+    def __init__(self, provider: str, profile: Profile) -> None:
+        self._speaker = speaker_of(provider, profile.name)
+        self._profile = profile
+        self._calls = ToolCalls()
+        self._kept: list[str] | None = None if profile.echo is Echo.NEVER else []
+        self._detailed = ""
+        self._usage: Usage | None = None
+        self._served = self._said = self._refused = False
+        self.finished = self.ended = self.tool_open = False
+
+    def take(self, value: object, name: str, out: list[WireEvent]) -> Failure | None:
+        """Take one chunk."""
+        chunk = a_mapping(value, "an event")
+        choices = chunk.get("choices")
+        if not choices or chunk.get("error") or name == "error" or "base_resp" in chunk:
+            failure = failure_inside(self._speaker, chunk, is_error=name == "error")
+            if failure is not None:
+                self._report(chunk, out)
+                return failure
+        if not self._served:
+            self._serve(chunk, out)
+        word = ""
+        if choices:
+            for each in a_list(choices, "choices"):
+                choice = a_mapping(each, "a choice")
+                if not choice.get("index"):  # the first one is 0, null or not numbered
+                    word = self._choice(choice, out) or word
+        if word or "usage" in chunk:
+            self._report(chunk, out)
+        return self._finish(word, out) if word else None
+
+    def body(self, value: object, out: list[WireEvent]) -> Failure | None:
+        """Take a whole body; some put an error in a list."""
+        failure = (
+            failure_inside(self._speaker, cast(object, value)) if isinstance(value, list) else self.take(value, "", out)
+        )
+        if failure is None and not self.finished and not self._said:
+            raise GarbledError("a body without an answer")
+        return failure
+
+    def last(self, out: list[WireEvent]) -> None:
+        """Say what the provider wants back."""
+        if self._kept:
+            out.append(Blocks({self._profile.echo_field: "".join(self._kept)}))
+
+    def failed(self, text: str) -> Failure:
+        """Return the failure of an error event that is not JSON."""
+        return inside(self._speaker, parse_error(text))
+
+    def _serve(self, value: Mapping[str, object], out: list[WireEvent]) -> None:
+        identity, model = as_text(value.get("id")), as_text(value.get("model"))
+        if identity or model:
+            self._served = True
+            out.append(ServedBy(identity, model))
+
+    def _choice(self, choice: Mapping[str, object], out: list[WireEvent]) -> str:
+        """Say what a choice adds; return its finish reason, ``""`` while it has none."""
+        delta = choice.get("delta")
+        if delta is None:
+            # An aggregate at the end repeats what was streamed (MiniMax); alone it is the answer.
+            delta = None if self._said else choice.get("message")
+        if delta is not None:
+            self._delta(a_mapping(delta, "a delta"), out)
+        usage = choice.get("usage")
+        if usage:
+            self._count(as_mapping(usage), {}, out)
+        word = choice.get("finish_reason")
+        return "" if word is None else a_text(word, "a finish reason")
+
+    def _delta(self, delta: Mapping[str, object], out: list[WireEvent]) -> None:
+        content = delta.get("content")
+        if len(delta) == 1 and content and isinstance(content, str):  # nearly every chunk of nearly every stream
+            self._said = True
+            out.append(TextDelta(content))
+            return
+        for field in _REASONING_FIELDS:
+            text = delta.get(field)
+            if text and isinstance(text, str):
+                self._reason(text, out)
+                break
+        else:
+            details = delta.get("reasoning_details")
+            if details:
+                self._reason_in_detail(details, out)
+        if content:
+            if isinstance(content, str):
+                self._said = True
+                out.append(TextDelta(content))
+            else:
+                self._parts(content, out)
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            self._said = self._refused = True
+            out.append(Refusal(refusal))
+        calls = delta.get("tool_calls")
+        if calls:
+            self._call(calls, out)
+        function = delta.get("function_call")
+        if function:
+            self._call([{"index": 0, "function": function}], out)
+
+    def _call(self, fragments: object, out: list[WireEvent]) -> None:
+        self._said = True
+        self.tool_open = (
+            not self.finished
+        )  # before the fragments are read: one that makes no sense is part of a call too
+        self._calls.take(fragments, out)
+
+    def _parts(self, content: object, out: list[WireEvent]) -> None:
+        """Say content that comes as a list of parts: text, and thinking as a list within (Mistral)."""
+        for part in a_list(content, "content"):
+            fields = as_mapping(part)
+            text = as_text(fields.get("text"))
+            if text:
+                self._said = True
+                out.append(TextDelta(text))
+            thinking = fields.get("thinking")
+            for piece in [{"text": thinking}] if isinstance(thinking, str) else as_list(thinking):
+                text = as_text(as_mapping(piece).get("text"))
+                if text:
+                    self._reason(text, out)
+
+    def _reason(self, text: str, out: list[WireEvent]) -> None:
+        self._said = True
+        out.append(ReasoningDelta(text))
+        if self._kept is not None:
+            self._kept.append(text)
+
+    def _reason_in_detail(self, details: object, out: list[WireEvent]) -> None:
+        """Say reasoning that comes only as details; some repeat all that went before (MiniMax), some do not."""
+        text = "".join(as_text(as_mapping(detail).get("text")) for detail in as_list(details))
+        new = text.removeprefix(self._detailed)
+        self._detailed = text if text.startswith(self._detailed) else self._detailed + text
+        if new:
+            self._reason(new, out)
+
+    def _report(self, value: Mapping[str, object], out: list[WireEvent]) -> None:
+        usage = value.get("usage") or as_mapping(value.get("x_groq")).get("usage")
+        if usage:
+            self._count(as_mapping(usage), as_mapping(value.get("timings")), out)
+
+    def _count(self, raw: Mapping[str, object], timings: Mapping[str, object], out: list[WireEvent]) -> None:
+        usage = read_usage(raw, self._profile, timings)
+        if usage is not None and usage != self._usage:
+            self._usage = usage
+            out.append(UsageReport(usage))
+
+    def _finish(self, word: str, out: list[WireEvent]) -> Failure | None:
+        failure = broken(word)
+        if failure is not None:
+            return failure
+        if not self.finished:
+            self.finished = True
+            self.tool_open = False
+            reason = canonical(word)
+            if reason == "stop" and self._refused:
+                reason = "refusal"
+            elif reason == "stop" and self._calls.begun:
+                reason = "tool_calls"  # some servers end with "stop" after calls
+            out.append(Finish(reason, word))
+        return None

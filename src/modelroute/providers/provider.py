@@ -1,0 +1,272 @@
+"""Someone who serves models, as the user declares them: a row of the catalog with a key, or any compatible URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from modelroute.catalog.model import SELF_HOSTED, Model, ProviderRow, Target
+from modelroute.errors import ConfigurationError, UnknownNameError
+from modelroute.providers.address import checked_headers, checked_url, is_plaintext, is_private
+from modelroute.providers.dialects import dialect_named
+from modelroute.providers.endpoint import Endpoint
+from modelroute.providers.key import Key, KeyLike, as_keys
+from modelroute.providers.profiles import profile_for, profile_named
+
+if TYPE_CHECKING:
+    from modelroute.catalog.catalog import Catalog
+    from modelroute.catalog.price import Price
+    from modelroute.providers.call import Headers
+
+__all__ = ["Provider"]
+
+_NAME_FORBIDS = frozenset("@/ \t\r\n")
+
+
+class Provider:
+    """A provider the router may call.
+
+    ``Provider("deepseek")`` is the row of that name in the catalog, its key read from the row's environment variable;
+    `Provider.compatible` is any other server that speaks a known dialect. Names are checked against the catalog when a
+    router is built with it.
+
+    - `key`: text, `Key`, a callable returning text (asked at each attempt), or a list of several, one per lane.
+    - `region`: one of the row's; default its first. `url`: another base URL than the row's, e.g. of a gateway.
+    - `headers`: sent with every call, never shown. `http`: connection options, handed on to the runtime.
+    - `models`: names to serve only these of the catalog's targets, `Model(...)` to add what it does not list; `prices`
+      of added models by name, `price` of all others added (`None`: unknown, never eligible under a ceiling).
+    - `jurisdiction`: where prompts are processed, when it is not what the row says; a `url` of your own is unknown
+      unless it is on your machine or network.
+    - `allow_plaintext`: send a key over plain ``http://`` to a public host.
+
+    Immutable. Raises `ConfigurationError` without echoing key, URL or header values.
+    """
+
+    __slots__ = (
+        "allow_plaintext", "headers", "http", "jurisdiction", "keys", "models", "name", "price", "prices",
+        "region", "row", "url",
+    )  # fmt: skip
+    name: str
+    keys: tuple[Key, ...]
+    region: str | None
+    url: str | None
+    headers: Headers
+    http: object
+    models: tuple[str | Model, ...]
+    price: Price | None
+    prices: Mapping[str, Price]
+    jurisdiction: str | None
+    allow_plaintext: bool
+    row: ProviderRow | None
+    """The row itself where it was declared here, `None` where the catalog has it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        key: KeyLike | Sequence[KeyLike] | None = None,
+        region: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        http: object = None,
+        url: str | None = None,
+        models: Sequence[str | Model] | None = None,
+        price: Price | None = None,
+        prices: Mapping[str, Price] | None = None,
+        jurisdiction: str | None = None,
+        allow_plaintext: bool = False,
+    ) -> None:
+        set_field = object.__setattr__
+        set_field(self, "name", _checked_name(name))
+        set_field(self, "keys", as_keys(key))
+        set_field(self, "region", region)
+        set_field(self, "headers", checked_headers(headers))
+        set_field(self, "http", http)
+        set_field(self, "url", None if url is None else checked_url(url))
+        set_field(self, "models", _checked_models(models))
+        set_field(self, "price", price)
+        set_field(self, "prices", _checked_prices(prices, self.models))
+        set_field(self, "jurisdiction", jurisdiction)
+        set_field(self, "allow_plaintext", allow_plaintext)
+        set_field(self, "row", None)
+        if region is not None and url is not None:
+            raise ConfigurationError("give region or url, not both: a region is a URL the catalog knows")
+        if self.url is not None:
+            self._refuse_plaintext(self.url, self.keys)
+
+    @classmethod
+    def compatible(
+        cls,
+        url: str,
+        *,
+        name: str,
+        models: Sequence[str | Model],
+        key: KeyLike | Sequence[KeyLike] | None = None,
+        price: Price | None = None,
+        prices: Mapping[str, Price] | None = None,
+        dialect: str = "openai-chat",
+        profile: str = "compatible",
+        jurisdiction: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        http: object = None,
+        allow_plaintext: bool = False,
+    ) -> Provider:
+        """Return a server at `url` (as its SDK's base URL) that speaks `dialect`, with the `models` it serves.
+
+        A name that the catalog knows brings that model's facts; `Model("my-tune", like="qwen3.8-27b")` vouches for your
+        own. `price` holds for every model not in `prices`; ``Price.free()`` for what costs nothing, `None` for unknown.
+        `profile` says how it departs from the dialect (`modelroute.providers.profiles`). No `key`: none is sent.
+        """
+        if not models or isinstance(models, str):
+            raise ConfigurationError(
+                f"Provider.compatible(name={name!r}) needs models=[...]: a server's list is not asked for"
+            )
+        provider = cls(
+            name, key=key, headers=headers, http=http, url=url, models=models, price=price, prices=prices,
+            jurisdiction=jurisdiction, allow_plaintext=allow_plaintext,
+        )  # fmt: skip
+        dialect_named(dialect)
+        profile_named(profile)
+        row = ProviderRow(provider.name, dialect=dialect, profile=profile, needs_key=bool(provider.keys))
+        object.__setattr__(provider, "row", row)
+        return provider
+
+    def endpoints(self, catalog: Catalog) -> tuple[Endpoint, ...]:
+        """Return one endpoint per target of this provider, by name.
+
+        Raises `UnknownNameError` for a provider, region or model that `catalog` does not know.
+        """
+        row = self.row or catalog.provider(self.name)
+        base, jurisdiction, private = self._place(row)
+        dialect = dialect_named(row.dialect)
+        keys = self._keys(row)
+        if not self.keys and not row.needs_key and is_plaintext(base):
+            keys = ()  # a server that may want a key is asked without one rather than sent it in the clear
+        self._refuse_plaintext(base, keys)
+        targets = self._targets(row, catalog)
+        return tuple(
+            Endpoint(
+                target=target,
+                row=row,
+                profile=profile_for(target, row),
+                dialect=dialect,
+                url=base + dialect.path,
+                keys=keys,
+                headers=self.headers,
+                jurisdiction=jurisdiction,
+                self_hosted=private,
+                http=self.http,
+            )
+            for target in sorted(targets, key=lambda target: target.name)
+        )
+
+    def variables(self, catalog: Catalog) -> tuple[str, ...]:
+        """Return the environment variables its keys are looked for in."""
+        keys = self._keys(self.row or catalog.provider(self.name))
+        return tuple(dict.fromkeys(name for key in keys for name in key.variables))
+
+    def _keys(self, row: ProviderRow) -> tuple[Key, ...]:
+        return self.keys or ((Key.env(*row.keys),) if row.keys else ())
+
+    def _place(self, row: ProviderRow) -> tuple[str, str | None, bool]:
+        """Return (base URL, jurisdiction, whether it is the user's own)."""
+        if self.url is not None:
+            base = self.url
+            stated = self.jurisdiction
+        else:
+            region = self.region if self.region is not None else next(iter(row.urls), "")
+            if region not in row.urls:
+                if not row.urls:
+                    raise ConfigurationError(f"the provider {row.name!r} has no URL in the catalog; pass url=...")
+                raise UnknownNameError(f"region of {row.name}", region, row.urls)
+            base = checked_url(row.urls[region])
+            stated = self.jurisdiction or row.jurisdictions.get(region)
+        # A gateway on one's own network to somebody else's models is not self-hosting: only a server without a catalog
+        # row, or one whose row itself is local, keeps prompts at home.
+        private = is_private(base) and (self.url is None or self.row is not None or _is_local(row))
+        return base, stated or (SELF_HOSTED if private else None), private and stated in (None, SELF_HOSTED)
+
+    def _targets(self, row: ProviderRow, catalog: Catalog) -> list[Target]:
+        listed = {target.model.name: target for target in catalog.targets.values() if target.provider == row.name}
+        by_name = {target.wire_name: target for target in listed.values()} | listed
+        if not self.models:
+            return list(listed.values())
+        targets: dict[str, Target] = {}
+        for model in self.models:
+            if isinstance(model, Model):
+                target = self._declared(row, catalog.resolve(model))
+            elif self.row is not None:
+                target = self._declared(row, catalog.models.get(catalog.canonical(model)) or Model(model), model)
+            else:
+                found = by_name.get(catalog.canonical(model)) or by_name.get(model)
+                if found is None:
+                    raise UnknownNameError(
+                        f"model of {row.name}",
+                        model,
+                        by_name,
+                        hint="To add one the catalog does not list, pass Model(...).",
+                    )
+                target = found
+            if target.name in targets:
+                raise ConfigurationError(f"the provider {row.name!r} is given the model {target.model.name!r} twice")
+            targets[target.name] = target
+        return list(targets.values())
+
+    def _declared(self, row: ProviderRow, model: Model, wire_name: str = "") -> Target:
+        price = self.prices.get(wire_name or model.name, self.prices.get(model.name, self.price))
+        return Target.of(model, row.name, price=price, wire_name=wire_name or None)
+
+    def _refuse_plaintext(self, base: str, keys: tuple[Key, ...]) -> None:
+        if keys and is_plaintext(base) and not self.allow_plaintext:
+            raise ConfigurationError(
+                f"the provider {self.name!r} would send its key over plain http:// to a public host, where anyone "
+                "on the way can read it: use https://, or pass allow_plaintext=True if the way is safe"
+            )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Provider is immutable; build a new one")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Provider is immutable; build a new one")
+
+    def __repr__(self) -> str:
+        shown = [repr(self.name)]
+        if self.url is not None:
+            shown.append(f"url={self.url!r}")
+        if self.region is not None:
+            shown.append(f"region={self.region!r}")
+        if self.keys:
+            shown.append(f"keys={list(self.keys)!r}")
+        if self.headers:
+            shown.append(f"headers={[name for name, _ in self.headers]!r}")
+        if self.models:
+            shown.append(f"models={[model if isinstance(model, str) else model.name for model in self.models]!r}")
+        return f"Provider({', '.join(shown)})"
+
+
+def _is_local(row: ProviderRow) -> bool:
+    return any(is_private(url) for url in row.urls.values())
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not name or not name.isprintable() or not _NAME_FORBIDS.isdisjoint(name):
+        raise ConfigurationError("a provider's name is text without '@', '/' and spaces, such as 'deepseek'")
+    return name
+
+
+def _checked_models(models: Sequence[str | Model] | None) -> tuple[str | Model, ...]:
+    if models is None:
+        return ()
+    if isinstance(models, str):
+        raise ConfigurationError("models takes a list: models=['name']")
+    for model in models:
+        if not isinstance(model, str | Model) or not (model if isinstance(model, str) else model.name):
+            raise ConfigurationError("models takes names and Model(...) values")
+    return tuple(models)
+
+
+def _checked_prices(prices: Mapping[str, Price] | None, models: tuple[str | Model, ...]) -> Mapping[str, Price]:
+    names = {model if isinstance(model, str) else model.name for model in models}
+    for name in prices or {}:
+        if name not in names:
+            raise UnknownNameError("model in prices", name, names)
+    return dict(prices or {})
