@@ -1,0 +1,66 @@
+"""What one kind of request demands once rules, scenario and call are put together: the constants of a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from modelroute.policy.demands import Within, in_words
+from modelroute.policy.scenario import Scenario
+from modelroute.types.constraints import INTELLIGENCE, Constraints
+from modelroute.types.facts import RequestFacts
+
+__all__ = ["Demand", "combine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Everything hard, intersected, and what a score means here.
+
+    `constraints`: of rules, scenario and call (for a pin without the floors of scenario and call), its `without` in
+    canonical names. `within`: relative floors. `needs`: inferred and declared. `selected`: names of the targets a pin
+    admits, `None` for all. `scale`, `estimated`: the score that objective and explanation look at.
+    """
+
+    constraints: Constraints
+    within: tuple[Within, ...]
+    needs: frozenset[str]
+    selector: str
+    selected: frozenset[str] | None
+    effort: str | None
+    scale: str
+    estimated: bool
+
+    @property
+    def in_words(self) -> str:
+        """What had to hold, as a decision says it; the ceiling is the decision's own."""
+        return in_words(replace(self.constraints, needs=self.needs, max_cost=None), self.within)
+
+
+def combine(
+    scenario: Scenario, rules: Sequence[Constraints], facts: RequestFacts, selected: frozenset[str] | None
+) -> Demand:
+    """Return what rules, scenario and call demand together of the targets in `selected`.
+
+    A pin skips the floors of scenario and call; a rule's floor is a rule and stays.
+    """
+    chosen = scenario.constraints & facts.constraints
+    floors, within = chosen.floors, scenario.within
+    if selected is not None:
+        chosen, within = replace(chosen, floors=()), ()
+    for rule in rules:
+        chosen = chosen & rule
+    scale = scenario.scale if scenario.has_floor else next((floor.scale for floor in floors), INTELLIGENCE)
+    quoted_only = any(not floor.estimated for floor in floors if floor.scale == scale) or any(
+        not relative.estimated for relative in scenario.within if relative.scale == scale
+    )
+    return Demand(
+        constraints=chosen,
+        within=within,
+        needs=facts.needs | chosen.needs,
+        selector=facts.selector,
+        selected=selected,
+        effort=facts.effort,
+        scale=scale,
+        estimated=not quoted_only,
+    )
