@@ -1,0 +1,70 @@
+"""What an attempt is charged, from what is known of it. Never less than the truth where money is promised (INVARIANTS M2).
+
+Strict, which is whenever a ceiling set money aside: what is not known to be less is charged at the reservation. Otherwise
+there is no promise to keep, and the best estimate of what was seen is charged and called an estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelroute.money import ZERO, Money
+from modelroute.types.failure import Charge, Failure, Seen
+
+if TYPE_CHECKING:
+    from modelroute.engine.assembly import Assembly
+    from modelroute.engine.plan import Leg, Plan
+
+__all__ = ["Charged", "charge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """An amount, and how it is known: as `Plan.bill` says, ``estimate``, ``reservation`` or ``unbilled``."""
+
+    cost: Money
+    basis: str
+
+
+_UNBILLED = Charged(ZERO, "unbilled")
+
+
+def charge(
+    plan: Plan, leg: Leg, *, reserved: Money | None, assembly: Assembly, failure: Failure | None, sent: bool
+) -> Charged:
+    """Return what the attempt is charged.
+
+    `reserved`: what was set aside, `None` without a ceiling. `failure`: `None` for an answer. `sent`: the call was begun.
+    """
+    if not sent:
+        return _UNBILLED
+    usage = assembly.usage
+    if usage is not None and (failure is None or _is_final(assembly, failure)):
+        return Charged(*plan.bill(leg.ranked.target, usage))
+    if failure is not None and _is_free(leg, assembly, failure):
+        return _UNBILLED
+    return _unknown(plan, leg, reserved, assembly)
+
+
+def _is_final(assembly: Assembly, failure: Failure) -> bool:
+    """A report after the finish reason covers the whole answer; an earlier one may have been overtaken by more output."""
+    return bool(assembly.finish) or failure.row.charge is Charge.REPORTED
+
+
+def _is_free(leg: Leg, assembly: Assembly, failure: Failure) -> bool:
+    """Whether a failure costs nothing. Never once tokens were seen: an error inside a stream does not unsay them."""
+    if assembly.has_content:
+        return False
+    rule = failure.row.charge
+    if rule is Charge.UNLESS_UNBILLED and not leg.charges_errors:
+        return True
+    return assembly.usage is None and (rule is Charge.NOTHING or failure.was_seen is Seen.NO)
+
+
+def _unknown(plan: Plan, leg: Leg, reserved: Money | None, assembly: Assembly) -> Charged:
+    """Charge the reservation, or what was seen; in either case not less than what the provider has reported so far."""
+    known = ZERO if assembly.usage is None else plan.bill(leg.ranked.target, assembly.usage)[0]
+    if reserved is not None:
+        return Charged(max(reserved, known), "reservation")
+    return Charged(max(plan.presume(leg.ranked.target, assembly.output_text), known), "estimate")

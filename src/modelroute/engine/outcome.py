@@ -1,0 +1,133 @@
+"""How a request ends: the reply, or the error that says what happened and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelroute.errors import (
+    AttemptsFailedError,
+    DeadlineExceededError,
+    InvalidOutputError,
+    NoEligibleTargetError,
+    StreamInterruptedError,
+)
+from modelroute.types.failure import Failure, Kind
+from modelroute.types.reply import Reply
+
+if TYPE_CHECKING:
+    from modelroute.engine.assembly import Assembly
+    from modelroute.engine.plan import Allowance, Leg, Plan
+    from modelroute.money import Money
+    from modelroute.types.attempt import Attempt
+    from modelroute.types.claims import Refused
+    from modelroute.types.decision import Decision
+    from modelroute.types.reply import Partial
+
+__all__ = ["failed", "nothing_eligible", "nothing_fits", "reply_from"]
+
+_UNSURE = ("reservation", "estimate")
+
+_WHAT_NEXT = {
+    Kind.SATURATED: "Lower the concurrency or raise the limit.",
+    Kind.UNREACHABLE: "Check the base URL, the network and the proxy settings.",
+    Kind.RATE_LIMITED: "Wait, raise the provider's limit, or add another target or key.",
+    Kind.EXHAUSTED: "Top up the account at the provider or add another provider.",
+    Kind.DENIED: "Check the key, its region and its permissions.",
+    Kind.NOT_SERVED: "Check the model's name and the base URL at that provider.",
+    Kind.INVALID: "Correct the request; the provider's words say what it refuses.",
+    Kind.UNPROVED: "Two providers refused the request: look at the provider's words.",
+    Kind.UNSUPPORTED: "Leave the feature out or add a target that takes it.",
+    Kind.TOO_LONG: "Shorten the prompt or add a target with a larger context.",
+    Kind.REFUSED: "The model declined to answer; rephrase, or let the scenario move on after refusals.",
+    Kind.LATE: "Give the call a longer deadline=, or prefer a faster target.",
+    Kind.SILENT: "Raise Timeouts(first_token=...) if the model needs longer to begin.",
+    Kind.INVALID_OUTPUT: "Simplify the schema or prefer a stronger target.",
+}
+
+
+def reply_from(
+    plan: Plan, leg: Leg, assembly: Assembly, allowance: Allowance, attempts: tuple[Attempt, ...], spent: Money
+) -> Reply:
+    """Return the reply of the attempt that answered."""
+    bases = {attempt.basis for attempt in attempts if attempt.basis != "unbilled"}
+    unsure = next((basis for basis in _UNSURE if basis in bases), None)
+    return Reply(
+        text=assembly.text,
+        message=assembly.message(leg.provenance),
+        finish=assembly.finish,
+        target=leg.ranked.target,
+        model=leg.ranked.model,
+        cost=spent,
+        cost_basis=unsure or attempts[-1].basis,
+        attempts=attempts,
+        decision=plan.decision,
+        usage=assembly.usage,
+        reasoning=assembly.reasoning,
+        refusal=assembly.refusal,
+        tool_calls=assembly.tool_calls,
+        capped_by=allowance.capped_by,
+        degraded=assembly.degraded,
+        raw=assembly.raw,
+        id=assembly.id,
+        served_model=assembly.model,
+        conversation=plan.conversation,
+    )
+
+
+def nothing_eligible(decision: Decision) -> NoEligibleTargetError:
+    """Return the error for a request that no target may serve."""
+    return NoEligibleTargetError(
+        "no target is eligible for this request; nothing was sent. Relax what rejected them, or add a provider.\n"
+        + decision.table(),
+        decision=decision,
+    )
+
+
+def nothing_fits(plan: Plan, refused: Refused | None, retry_after: float | None) -> NoEligibleTargetError:
+    """Return the error for a request of which nothing was sent."""
+    if refused is not None:
+        why = f"no attempt fits the money that is left: {refused.scope} has {refused.left} of the {refused.wanted} wanted."
+    elif retry_after is not None:
+        why = f"every eligible target rests; the first is back in {retry_after:.1f} s. Retry then, or add a target."
+    else:
+        why = f"no attempt fits under max_cost={plan.max_cost}. Raise it, shorten the prompt, or cap the output."
+    return NoEligibleTargetError(f"{why}\n{plan.decision.table()}", decision=plan.decision, retry_after=retry_after)
+
+
+def failed(
+    plan: Plan,
+    failure: Failure,
+    attempts: tuple[Attempt, ...],
+    spent: Money,
+    partial: Partial | None,
+    retry_after: float | None,
+) -> AttemptsFailedError:
+    """Return the error for a request whose attempts all failed."""
+    count = len(attempts)
+    head = f"no answer after {count} attempt{'' if count == 1 else 's'} ({spent}): {failure}."
+    lines = [head, *(f"  {attempt}" for attempt in attempts)]
+    if retry_after is not None:
+        lines.append(f"The first target is back in {retry_after:.1f} s.")
+    advice = _WHAT_NEXT.get(failure.kind)
+    if advice is not None:
+        lines.append(advice)
+    lines.append(plan.decision.table())
+    message = "\n".join(lines)
+    if partial is not None:
+        return StreamInterruptedError(
+            message,
+            decision=plan.decision,
+            attempts=attempts,
+            failure=failure,
+            cost=spent,
+            partial=partial,
+            retry_after=retry_after,
+        )
+    kind: type[AttemptsFailedError] = AttemptsFailedError
+    if failure.kind is Kind.LATE:
+        kind = DeadlineExceededError
+    elif failure.kind is Kind.INVALID_OUTPUT:
+        kind = InvalidOutputError
+    return kind(
+        message, decision=plan.decision, attempts=attempts, failure=failure, cost=spent, retry_after=retry_after
+    )

@@ -1,0 +1,1 @@
+"""The only place with clocks, random numbers, sockets, threads and the environment. Internal."""

@@ -1,0 +1,203 @@
+"""From what a caller types to a checked `Request` and its `CallOptions`: one reading for every method of both routers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypedDict, cast
+
+from modelroute.errors import RequestError
+from modelroute.resilience.backoff import Retry
+from modelroute.runtime.options import CallOptions, constraints_from, names, refuse_misspelled
+from modelroute.types.facts import AUTO
+from modelroute.types.messages import as_messages
+from modelroute.types.request import JsonSchema, Request
+from modelroute.types.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from modelroute.engine.plan import OnInterrupt
+    from modelroute.money import MoneyLike
+    from modelroute.policy.demands import FloorLike
+    from modelroute.policy.objective import Prefer
+    from modelroute.runtime.options import Names
+    from modelroute.types.messages import Messages
+
+__all__ = ["Asking", "Routing", "options_from", "request_from"]
+
+
+class Routing(TypedDict, total=False):
+    """How to route: the keywords of `with_options` and of every call."""
+
+    task: str | None
+    tags: Names
+    model: str
+    max_cost: MoneyLike | None
+    floor: FloorLike
+    needs: Names
+    jurisdictions: Names | None
+    licences: Names | None
+    vendors: Names | None
+    providers: Names | None
+    without: Names
+    allow_unbounded: bool
+    prefer: Prefer | None
+    deadline: float | None
+    timeouts: Timeouts | None
+    max_attempts: int | None
+    retry: Retry | None
+    on_interrupt: OnInterrupt | None
+    conversation: str | None
+
+
+class Asking(Routing, total=False):
+    """A call's keywords: how to route, and what to send by OpenAI's names."""
+
+    tools: Iterable[Mapping[str, object]] | None
+    tool_choice: str | Mapping[str, object] | None
+    max_tokens: int | None
+    max_completion_tokens: int | None
+    effort: str | None
+    response_format: Mapping[str, object] | None
+    temperature: float | None
+    top_p: float | None
+    stop: str | Iterable[str] | None
+    seed: int | None
+    n: int | None
+    parallel_tool_calls: bool | None
+    extra_body: Mapping[str, object] | None
+
+
+_ROUTING = frozenset(Routing.__annotations__)
+_NAMED = frozenset({"tools", "tool_choice", "max_tokens", "max_completion_tokens", "effort", "extra_body"})
+
+
+def options_from(**routing: Unpack[Routing]) -> CallOptions:
+    """Return the options that `routing` states. Raises `RequestError` for what cannot be meant."""
+    unknown = set(routing) - _ROUTING
+    if unknown:
+        refuse_misspelled(unknown)
+        raise RequestError(f"unknown option {min(unknown)!r}; parameters for the model belong to the call itself")
+    task, conversation = routing.get("task"), routing.get("conversation")
+    for name, value in (("task", task), ("conversation", conversation)):
+        if value is not None and (not isinstance(value, str) or not value):
+            raise RequestError(f"{name}= must be a non-empty string, not {value!r}")
+    model = routing.get("model", AUTO)
+    if not isinstance(model, str) or not model:
+        raise RequestError(f"model= must be 'auto', a model or a target (model@provider), not {model!r}")
+    return CallOptions(
+        task=task,
+        tags=names(routing.get("tags", ()), "tags"),
+        model=model,
+        constraints=constraints_from(
+            max_cost=routing.get("max_cost"),
+            floor=routing.get("floor"),
+            needs=routing.get("needs", ()),
+            jurisdictions=routing.get("jurisdictions"),
+            licences=routing.get("licences"),
+            vendors=routing.get("vendors"),
+            providers=routing.get("providers"),
+            without=routing.get("without", ()),
+            allow_unbounded=routing.get("allow_unbounded", False),
+        ),
+        prefer=routing.get("prefer"),
+        deadline=routing.get("deadline"),
+        timeouts=routing.get("timeouts"),
+        retry=_retry(routing.get("retry"), routing.get("max_attempts")),
+        on_interrupt=routing.get("on_interrupt"),
+        conversation=conversation,
+    )
+
+
+def _retry(retry: Retry | None, max_attempts: int | None) -> Retry | None:
+    if max_attempts is None or not (retry is None or isinstance(retry, Retry)):
+        return retry  # `CallOptions` refuses what is no Retry
+    if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
+        raise RequestError(f"max_attempts= must be a whole number of at least 1, not {max_attempts!r}")
+    return Retry(max_attempts, None if retry is None else retry.wait)
+
+
+def request_from(
+    messages: Messages, asking: Mapping[str, object], *, schema: JsonSchema | None = None
+) -> tuple[Request, CallOptions]:
+    """Return the request and the options that a call's keywords state. Raises `RequestError`, and sends nothing."""
+    routing = {name: value for name, value in asking.items() if name in _ROUTING}
+    sent = {name: value for name, value in asking.items() if name not in _ROUTING and name not in _NAMED}
+    refuse_misspelled(sent)
+    if "stream" in sent:
+        raise RequestError("stream= is not a parameter here: call router.stream(...) instead of router.chat(...)")
+    extra = asking.get("extra_body")
+    if extra is not None:
+        if not isinstance(extra, Mapping):
+            raise RequestError("extra_body= must be a mapping of parameters to send as they are")
+        sent.update(cast(Mapping[str, object], extra))
+    choices = sent.get("n")
+    if choices is not None and (isinstance(choices, bool) or not isinstance(choices, int) or choices < 1):
+        raise RequestError(f"n= must be a whole number of at least 1, not {choices!r}: it multiplies the cost")
+    worded = sent.pop("reasoning_effort", None)
+    effort = asking.get("effort")
+    request = Request(
+        messages=as_messages(messages),
+        output_cap=_output_cap(asking),
+        tools=_tools(asking.get("tools")),
+        tool_choice=_tool_choice(asking.get("tool_choice")),
+        schema=schema if schema is not None else _taken_schema(sent),
+        effort=_effort(worded if effort is None else effort),
+        parameters={name: value for name, value in sent.items() if value is not None},
+    )
+    return request, options_from(**routing)  # type: ignore[arg-type]
+
+
+def _output_cap(asking: Mapping[str, object]) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = asking.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise RequestError(f"{name}= must be a whole number of at least 1, not {value!r}")
+        return value
+    return None
+
+
+def _tools(value: object) -> tuple[Mapping[str, object], ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise RequestError("tools= must be a list of tools, each a mapping with 'type' and 'function'")
+    tools = tuple(cast(Iterable[object], value))
+    for position, tool in enumerate(tools):
+        if not isinstance(tool, Mapping) or not isinstance(cast(Mapping[str, object], tool).get("type"), str):
+            raise RequestError(f"tools[{position}] must be a mapping with a 'type', as OpenAI writes tools")
+    return cast(tuple[Mapping[str, object], ...], tools)
+
+
+def _tool_choice(value: object) -> str | Mapping[str, object] | None:
+    if value is None or isinstance(value, str | Mapping):
+        return cast(str | Mapping[str, object] | None, value)
+    raise RequestError(f"tool_choice= must be 'auto', 'none', 'required' or a mapping naming a tool, not {value!r}")
+
+
+def _effort(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise RequestError(f"effort= must be a word such as 'low', 'medium' or 'high', not {value!r}")
+
+
+def _taken_schema(sent: dict[str, object]) -> JsonSchema | None:
+    """Take a json_schema response format out of `sent`, so that each target gets it the way it takes schemas."""
+    wanted = sent.get("response_format")
+    form = _mapping(wanted)
+    if form.get("type") != "json_schema":
+        return None
+    described = _mapping(form.get("json_schema"))
+    schema = described.get("schema")
+    if not isinstance(schema, Mapping):
+        raise RequestError(
+            "response_format of type 'json_schema' needs {'json_schema': {'name': ..., 'schema': {...}}}"
+        )
+    del sent["response_format"]
+    return JsonSchema(str(described.get("name") or "answer"), cast(Mapping[str, object], schema))
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return cast(Mapping[str, object], value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,156 @@
+"""How a call wants to be routed: what `with_options` and a call say, and how the two combine.
+
+Hard constraints intersect (least ceiling, highest floor); preferences are the nearest one's: call, then `with_options`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
+
+from modelroute.errors import ConfigurationError, RequestError
+from modelroute.money import MoneyLike
+from modelroute.policy.demands import FloorLike, read
+from modelroute.resilience.backoff import Retry
+from modelroute.types.constraints import Constraints
+from modelroute.types.facts import AUTO
+from modelroute.types.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from modelroute.engine.plan import OnInterrupt
+    from typing import Unpack
+
+    from modelroute.policy.objective import Prefer
+
+__all__ = ["NOTHING_SAID", "CallOptions", "Demands", "Names", "constraints_from", "names", "refuse_misspelled"]
+
+Names: TypeAlias = str | Iterable[str]
+"""One name or several."""
+
+
+class Demands(TypedDict):
+    """A call's own hard constraints, as typed."""
+
+    max_cost: MoneyLike | None
+    floor: FloorLike
+    needs: Names | None
+    jurisdictions: Names | None
+    licences: Names | None
+    vendors: Names | None
+    providers: Names | None
+    without: Names | None
+    allow_unbounded: bool
+
+
+_INTERRUPT: tuple[str, ...] = ("raise", "buffer")
+
+OURS = frozenset(
+    {
+        "allow_unbounded", "conversation", "deadline", "effort", "floor", "jurisdictions", "licences", "max_attempts",
+        "max_cost", "max_completion_tokens", "max_tokens", "messages", "model", "needs", "on_interrupt", "prefer",
+        "providers", "retry", "tags", "task", "timeouts", "tool_choice", "tools", "vendors", "without",
+    }
+)  # fmt: skip
+"""The words this library gives a meaning to."""
+
+THEIRS = frozenset(
+    {
+        "audio", "frequency_penalty", "logit_bias", "logprobs", "metadata", "modalities", "n", "parallel_tool_calls",
+        "prediction", "presence_penalty", "prompt_cache_key", "reasoning", "reasoning_effort", "response_format",
+        "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "stream_options", "temperature",
+        "thinking", "top_k", "top_logprobs", "top_p", "user", "verbosity", "web_search_options", "extra_body",
+    }
+)  # fmt: skip
+"""OpenAI's own names, which are never taken for a misspelling of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """Options of one call or of `with_options`; `None` means "not said here"."""
+
+    task: str | None = None
+    tags: frozenset[str] = frozenset()
+    model: str = AUTO
+    constraints: Constraints = field(default_factory=Constraints)
+    prefer: Prefer | None = None
+    deadline: float | None = None
+    timeouts: Timeouts | None = None
+    retry: Retry | None = None
+    on_interrupt: OnInterrupt | None = None
+    conversation: str | None = None
+
+    def __post_init__(self) -> None:
+        deadline = self.deadline
+        if deadline is not None and (
+            isinstance(deadline, bool) or not isinstance(deadline, int | float) or not 0 < deadline < float("inf")
+        ):
+            raise RequestError(f"deadline= must be a positive number of seconds, not {deadline!r}")
+        for name, value, kind in (("timeouts", self.timeouts, Timeouts), ("retry", self.retry, Retry)):
+            if value is not None and not isinstance(value, kind):
+                raise RequestError(f"{name}= must be {kind.__name__}(...), not {value!r}")
+        if self.on_interrupt is not None and self.on_interrupt not in _INTERRUPT:
+            raise RequestError(f"on_interrupt= must be one of {', '.join(_INTERRUPT)}, not {self.on_interrupt!r}")
+
+    def __or__(self, nearer: CallOptions) -> CallOptions:
+        """Return both together: `nearer`'s preferences win, constraints intersect, tags add up."""
+        if self is nearer or self is NOTHING_SAID:
+            return nearer
+        return CallOptions(
+            task=self.task if nearer.task is None else nearer.task,
+            tags=self.tags | nearer.tags,
+            model=self.model if nearer.model == AUTO else nearer.model,
+            constraints=self.constraints & nearer.constraints,
+            prefer=self.prefer if nearer.prefer is None else nearer.prefer,
+            deadline=self.deadline if nearer.deadline is None else nearer.deadline,
+            timeouts=self.timeouts if nearer.timeouts is None else nearer.timeouts,
+            retry=self.retry if nearer.retry is None else nearer.retry,
+            on_interrupt=self.on_interrupt if nearer.on_interrupt is None else nearer.on_interrupt,
+            conversation=self.conversation if nearer.conversation is None else nearer.conversation,
+        )
+
+
+NOTHING_SAID = CallOptions()
+
+
+def constraints_from(**demands: Unpack[Demands]) -> Constraints:
+    """Return a call's own hard constraints. Raises `RequestError` for values that cannot be meant."""
+    try:
+        constraints, within = read(**demands)
+    except ConfigurationError as error:
+        raise RequestError(str(error)) from None
+    except TypeError:  # a number where names belong, a list among the names
+        raise RequestError("needs=, without= and the allowed sets each take a name or several names") from None
+    if within:
+        raise RequestError("a call's floor= cannot be relative: Within(...) belongs to a scenario")
+    return constraints
+
+
+def names(value: Names, argument: str) -> frozenset[str]:
+    """Return one name or several as a set; anything else is a `RequestError`."""
+    if isinstance(value, str):
+        return frozenset((value,))
+    try:
+        found = frozenset(value)
+    except TypeError:  # no iterable, or it holds what cannot be in a set
+        found = None
+    if found is None or not all(isinstance(each, str) and each for each in found):
+        raise RequestError(f"{argument}= takes a name or several names, not {value!r}")
+    return found
+
+
+def refuse_misspelled(parameters: Iterable[str]) -> None:
+    """Refuse a parameter that looks like a misspelled word of ours: passed through, it would silently not bind.
+
+    Raises `RequestError` with "did you mean".
+    """
+    for name in parameters:
+        if name in THEIRS:
+            continue
+        near = get_close_matches(name, OURS, n=1, cutoff=0.82)
+        if near:
+            raise RequestError(
+                f"unknown parameter {name!r}. Did you mean {near[0]!r}? "
+                f"To send {name!r} to the provider as it is, pass extra_body={{{name!r}: ...}}."
+            )

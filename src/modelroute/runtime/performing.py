@@ -1,0 +1,253 @@
+"""The real performers: commands executed over HTTP, with this process's store, clocks and environment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING
+
+from modelroute.engine.commands import Batch, Failed, Opened
+from modelroute.runtime.http import HttpError, HttpTimeout, Limit
+from modelroute.runtime.upstream import (
+    DRAIN_SECONDS,
+    ERROR_BODY_LIMIT,
+    AsyncUpstream,
+    KeyFailure,
+    SyncUpstream,
+    authorized,
+    classified,
+    ended_by,
+    opening_failure,
+    over,
+    resolve_key,
+)
+from modelroute.types.events import Fault
+from modelroute.types.failure import Failure, Kind
+
+if TYPE_CHECKING:
+    from modelroute.engine.commands import Close, Next, Open, Reserve, Settle, Sleep
+    from modelroute.providers.endpoint import Endpoint
+    from modelroute.runtime.clocks import Clocks
+    from modelroute.runtime.routes import AsyncConnections, AsyncSource, SyncConnections, SyncSource
+    from modelroute.stores.memory import MemoryStore
+    from modelroute.types.claims import Granted, Refused
+
+__all__ = ["AsyncPerforming", "Ending", "StoreKeeping", "SyncPerforming", "read_until"]
+
+_NEVER = float("inf")
+
+
+def read_until(now: float, command: Next) -> float:
+    """Return the moment that ends this read, in the clock `now` is of."""
+    idle = _NEVER if command.idle is None else now + command.idle
+    return idle if command.until is None else min(idle, command.until)
+
+
+class StoreKeeping:
+    """Money goes to the store; the same for sync and async, since the store of this process never waits."""
+
+    def __init__(self, store: MemoryStore, clocks: Clocks) -> None:
+        self._store = store
+        self._clocks = clocks
+
+    def reserve(self, command: Reserve) -> Granted | Refused:
+        """Set money aside."""
+        return self._store.reserve(command.reservation, command.claims, lease=command.lease, now=self._clocks.wall())
+
+    def settle(self, command: Settle) -> None:
+        """Replace the reservation by its cost."""
+        self._store.settle(command.reservation, command.cost, final=command.final)
+
+
+class Ending(StoreKeeping):
+    """Ends flows that nobody drives any more: money and sockets are put in order, nothing is sent or read."""
+
+    def open(self, command: Open) -> Opened | Failed:
+        """Refuse: an ended flow opens nothing."""
+        return Failed(Failure(Kind.CANCELLED, "the flow is being ended"))
+
+    def next(self, command: Next) -> Batch:
+        """Say that nothing more comes."""
+        return Batch((), timed_out=True)
+
+    def close(self, command: Close) -> None:
+        """Cut the connection."""
+        upstream = command.exchange
+        assert isinstance(upstream, AsyncUpstream)
+        upstream.source.abort()
+
+    def sleep(self, command: Sleep) -> None:
+        """Wait for nothing."""
+
+
+class SyncPerforming(StoreKeeping):
+    """Executes commands by blocking this thread. Shared by all threads of a router."""
+
+    def __init__(self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, SyncConnections]]) -> None:
+        super().__init__(store, clocks)
+        self._routes = routes
+
+    def open(self, command: Open) -> Opened | Failed:
+        """Send the call and wait for its status."""
+        endpoint, http = self._routes[command.target]
+        limit = Limit(command.until, self._clocks.monotonic() + command.connect)
+        try:
+            secret = resolve_key(endpoint, command.lane)
+            source = http.open(authorized(endpoint, command.call, secret), limit)
+        except KeyFailure as denied:
+            return Failed(denied.failure)
+        except HttpError as error:
+            return Failed(opening_failure(error))
+        if source.status == 200:
+            return Opened(SyncUpstream(source, command.call.decoder(), limit, secret))
+        body = _error_body(source)
+        return Failed(
+            classified(command, source.status, dict(source.headers), body, now=self._clocks.wall(), secret=secret)
+        )
+
+    def next(self, command: Next) -> Batch:
+        """Read until there is an event, the end, or the limit."""
+        upstream = command.exchange
+        assert isinstance(upstream, SyncUpstream)
+        upstream.limit.at = read_until(self._clocks.monotonic(), command)
+        decoder = upstream.decoder
+        try:
+            while True:
+                data = upstream.source.read()
+                events = decoder.feed(data) if data else decoder.end()
+                if events:
+                    upstream.ended = over(events)
+                    return Batch(upstream.cleaned(events), data=data)
+                if not data:
+                    return Batch((Fault(Failure(Kind.INTERRUPTED, "the stream ended without a word")),))
+        except HttpTimeout:
+            return Batch((), timed_out=True)
+        except HttpError as error:
+            return Batch(upstream.cleaned(ended_by(decoder, error)))
+
+    def close(self, command: Close) -> None:
+        """End the exchange; the connection is kept when its body ends at once."""
+        upstream = command.exchange
+        assert isinstance(upstream, SyncUpstream)
+        if upstream.ended:
+            upstream.limit.at = self._clocks.monotonic() + DRAIN_SECONDS
+            try:
+                while upstream.source.read():
+                    pass
+            except HttpError:
+                pass
+        upstream.source.close()
+
+    def sleep(self, command: Sleep) -> None:
+        """Wait."""
+        self._clocks.sleep(max(0.0, command.seconds))
+
+
+class AsyncPerforming(StoreKeeping):
+    """Executes commands on the running loop."""
+
+    def __init__(self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, AsyncConnections]]) -> None:
+        super().__init__(store, clocks)
+        self._routes = routes
+        self._behind: set[asyncio.Future[None]] = set()
+
+    async def open(self, command: Open) -> Opened | Failed:
+        """Send the call and wait for its status."""
+        endpoint, http = self._routes[command.target]
+        limit = Limit(command.until, asyncio.get_running_loop().time() + command.connect)
+        try:
+            secret = resolve_key(endpoint, command.lane)
+            source = await http.open(authorized(endpoint, command.call, secret), limit)
+        except KeyFailure as denied:
+            return Failed(denied.failure)
+        except HttpError as error:
+            return Failed(opening_failure(error))
+        if source.status == 200:
+            return Opened(AsyncUpstream(source, command.call.decoder(), limit, secret))
+        body = await _error_body_async(source)
+        return Failed(
+            classified(command, source.status, dict(source.headers), body, now=self._clocks.wall(), secret=secret)
+        )
+
+    async def next(self, command: Next) -> Batch:
+        """Read until there is an event, the end, or the limit."""
+        upstream = command.exchange
+        assert isinstance(upstream, AsyncUpstream)
+        upstream.limit.at = read_until(asyncio.get_running_loop().time(), command)
+        decoder = upstream.decoder
+        try:
+            while True:
+                data = await upstream.source.read()
+                events = decoder.feed(data) if data else decoder.end()
+                if events:
+                    upstream.ended = over(events)
+                    return Batch(upstream.cleaned(events), data=data)
+                if not data:
+                    return Batch((Fault(Failure(Kind.INTERRUPTED, "the stream ended without a word")),))
+        except HttpTimeout:
+            return Batch((), timed_out=True)
+        except HttpError as error:
+            return Batch(upstream.cleaned(ended_by(decoder, error)))
+
+    def close(self, command: Close) -> Awaitable[None]:
+        """End the exchange; the connection is kept when its body ends at once."""
+        return self._close(command)
+
+    async def _close(self, command: Close) -> None:
+        upstream = command.exchange
+        assert isinstance(upstream, AsyncUpstream)
+        if upstream.ended:
+            upstream.limit.at = asyncio.get_running_loop().time() + DRAIN_SECONDS
+            try:
+                while await upstream.source.read():
+                    pass
+            except HttpError:
+                pass
+        await upstream.source.aclose()
+
+    async def sleep(self, command: Sleep) -> None:
+        """Wait."""
+        await asyncio.sleep(max(0.0, command.seconds))
+
+    def keep(self, work: Awaitable[None]) -> None:
+        """Track work that finishes behind the caller."""
+        task = asyncio.ensure_future(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+
+    async def settle_behind(self) -> None:
+        """Wait for everything that still finishes behind callers."""
+        while self._behind:
+            await asyncio.wait(tuple(self._behind))
+
+
+def _error_body(source: SyncSource) -> bytes:
+    """Read an error's body as far as it comes within the limit, and end the exchange."""
+    body = bytearray()
+    try:
+        while len(body) < ERROR_BODY_LIMIT:
+            data = source.read()
+            if not data:
+                break
+            body += data
+    except HttpError:
+        pass
+    finally:
+        source.close()
+    return bytes(body[:ERROR_BODY_LIMIT])
+
+
+async def _error_body_async(source: AsyncSource) -> bytes:
+    """The same on an event loop."""
+    body = bytearray()
+    try:
+        while len(body) < ERROR_BODY_LIMIT:
+            data = await source.read()
+            if not data:
+                break
+            body += data
+    except HttpError:
+        pass
+    finally:
+        await source.aclose()
+    return bytes(body[:ERROR_BODY_LIMIT])

@@ -1,0 +1,146 @@
+"""A streamed answer in the caller's hands: typed events as they come, text alone, and the whole reply at the end.
+
+A stream opens when it is first read. Leaving its block frees connection, slot and reservation at once; dropping it without
+does so when the last reference goes, with a `ResourceWarning`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING
+
+from modelroute.engine.commands import Next
+from modelroute.errors import RequestError
+from modelroute.runtime.drive import perform, unwind
+from modelroute.types.events import TextDelta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from typing import Self
+
+    from modelroute.engine.commands import Command, Flow
+    from modelroute.engine.route import Answered
+    from modelroute.runtime.performers import SyncPerformer
+    from modelroute.runtime.reaper import Reaper
+    from modelroute.types.decision import Decision
+    from modelroute.types.events import StreamEvent
+    from modelroute.types.reply import Reply
+
+__all__ = ["Stream"]
+
+
+class Stream:
+    """A streamed answer. Use it as a context manager and iterate it.
+
+    Iterating yields `TextDelta`, `ReasoningDelta` and `ToolCallDelta`; `text` iterates the text alone. `reply` is the whole
+    `Reply` once the iteration has ended. `decision` is known from the start.
+
+    Iterating raises what `chat` raises; after content was handed over a failure is a `StreamInterruptedError` whose
+    `.partial` holds what arrived. Not for use by two threads at once.
+    """
+
+    __slots__ = ("_begin", "_command", "_flow", "_over", "_performer", "_queue", "_reaper", "_reply", "decision")
+
+    def __init__(
+        self,
+        decision: Decision,
+        begin: Callable[[], Flow[Answered]],
+        performer: SyncPerformer,
+        reaper: Reaper,
+    ) -> None:
+        self.decision = decision
+        self._begin = begin
+        self._performer = performer
+        self._reaper = reaper
+        self._flow: Flow[Answered] | None = None
+        self._command: Command | None = None
+        self._queue: deque[StreamEvent] = deque()
+        self._reply: Reply | None = None
+        self._over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return self
+
+    def __next__(self) -> StreamEvent:
+        queue = self._queue
+        if queue:
+            return queue.popleft()
+        if not self._over:
+            self._advance()
+            if queue:
+                return queue.popleft()
+        raise StopIteration
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The answer's text, piece by piece."""
+        for event in self:
+            if isinstance(event, TextDelta):
+                yield event.text
+
+    @property
+    def reply(self) -> Reply:
+        """The whole answer. Raises `RequestError` while the stream has not been read to its end."""
+        if self._reply is None:
+            raise RequestError("the stream has not been read to its end: iterate it first, then read .reply")
+        return self._reply
+
+    def close(self) -> None:
+        """End the stream and free what it holds. Closing twice, or after the end, does nothing."""
+        if self._over:
+            return
+        self._over = True
+        self._queue.clear()
+        flow, command = self._flow, self._command
+        if flow is not None and command is not None:
+            unwind(flow, command, self._performer)
+
+    def _advance(self) -> None:
+        """Drive the flow until there is something to hand over, or the end."""
+        flow, command = self._flow, self._command
+        try:
+            if flow is None or command is None:
+                flow = self._flow = self._begin()
+                command = self._command = next(flow)
+            while True:
+                try:
+                    result = perform(self._performer, command)
+                except BaseException:
+                    self._over = True
+                    unwind(flow, command, self._performer)
+                    raise
+                command = self._command = flow.send(result)
+                if isinstance(command, Next) and command.deliver:
+                    self._queue.extend(command.deliver)
+                    return
+        except StopIteration as finished:
+            answered: Answered = finished.value
+            self._reply = answered.reply
+            self._queue.extend(answered.undelivered)
+            self._over = True
+        except BaseException:
+            self._over = True
+            raise
+
+    def __del__(self) -> None:
+        if getattr(self, "_over", True) or self._flow is None or self._command is None:
+            return
+        self._over = True
+        self._reaper.adopt(self._flow, self._command)
+        warnings.warn(
+            "a modelroute Stream was dropped before its end; use `with router.stream(...) as stream:`",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )

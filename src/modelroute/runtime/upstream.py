@@ -1,0 +1,161 @@
+"""What sync and async share in talking to a provider: the key, the HTTP request, and what an HTTP error means in our table."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from modelroute.engine.commands import Exchange
+from modelroute.runtime.http import HttpBroken, HttpError, HttpRequest, HttpTimeout, HttpUnreachable, Limit
+from modelroute.types.events import Ended, Fault
+from modelroute.types.failure import Failure, Kind
+from modelroute.wire.secrets import Secret, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelroute.engine.commands import Open
+    from modelroute.providers.call import Call, Decoder
+    from modelroute.providers.endpoint import Endpoint
+    from modelroute.runtime.routes import AsyncSource, SyncSource
+    from modelroute.types.events import WireEvent
+
+__all__ = [
+    "DRAIN_SECONDS",
+    "ERROR_BODY_LIMIT",
+    "AsyncUpstream",
+    "KeyFailure",
+    "SyncUpstream",
+    "authorized",
+    "classified",
+    "ended_by",
+    "opening_failure",
+    "over",
+    "resolve_key",
+    "without_key",
+]
+
+ERROR_BODY_LIMIT = 256 * 1024
+"""Bytes of an error's body that are read; what it says stands in the first few hundred."""
+
+DRAIN_SECONDS = 0.02
+"""How long the end of a body is waited for after its last event, so that the connection can be used again."""
+
+
+class KeyFailure(Exception):
+    """The key could not be had; `failure` says so in our table, without the key."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__()
+
+
+class _Upstream(Exchange):
+    """An open exchange: its decoder, its moving limit, and the key that may be echoed in what comes."""
+
+    __slots__ = ("_secret", "decoder", "ended", "limit")
+
+    def __init__(self, decoder: Decoder, limit: Limit, secret: Secret | None) -> None:
+        self.decoder = decoder
+        self.limit = limit
+        self.ended = False
+        self._secret = secret
+
+    def cleaned(self, events: list[WireEvent]) -> list[WireEvent]:
+        """Return `events` with the key taken out of the words of a fault."""
+        if self._secret is not None and events and isinstance(events[-1], Fault):
+            events[-1] = Fault(without_key(events[-1].failure, self._secret))
+        return events
+
+
+class SyncUpstream(_Upstream):
+    """An open exchange read by blocking."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: SyncSource, decoder: Decoder, limit: Limit, secret: Secret | None) -> None:
+        super().__init__(decoder, limit, secret)
+        self.source = source
+
+
+class AsyncUpstream(_Upstream):
+    """An open exchange read on an event loop."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: AsyncSource, decoder: Decoder, limit: Limit, secret: Secret | None) -> None:
+        super().__init__(decoder, limit, secret)
+        self.source = source
+
+
+def resolve_key(endpoint: Endpoint, lane: int) -> Secret | None:
+    """Return the key of `lane`, `None` for an endpoint that needs none. Raises `KeyFailure` when it cannot be had."""
+    if not endpoint.keys:
+        return None
+    key = endpoint.keys[lane]
+    try:
+        secret = key.resolve(os.environ)
+    except Exception as error:  # a callable of the user's: whatever it raises, the attempt is denied and the next one tried
+        why = f"the key of {endpoint.target.provider} could not be had: its callable raised {type(error).__name__}"
+        raise KeyFailure(Failure(Kind.DENIED, why)) from None
+    if secret is None and endpoint.needs_key:
+        raise KeyFailure(Failure(Kind.DENIED, f"{endpoint.target.provider} has no key: {key!r} gave none"))
+    return secret
+
+
+def authorized(endpoint: Endpoint, call: Call, secret: Secret | None) -> HttpRequest:
+    """Return the request with the key in its headers."""
+    headers = call.headers if secret is None else (*call.headers, *endpoint.authorize(secret.reveal()))
+    return HttpRequest(method=call.method, url=call.url, headers=headers, body=call.body)
+
+
+def opening_failure(error: HttpError) -> Failure:
+    """Return what an error before the first byte of the body means."""
+    if isinstance(error, HttpUnreachable):
+        return Failure(Kind.UNREACHABLE, error.message)
+    if isinstance(error, HttpTimeout):
+        if error.phase == "connect":
+            return Failure(Kind.UNREACHABLE, "connecting took too long")
+        return Failure(Kind.SILENT, "no response within the limit")
+    assert isinstance(error, HttpBroken)
+    if not error.sent:
+        return Failure(Kind.UNREACHABLE, error.message)
+    if not error.any_bytes:
+        return Failure(Kind.TRANSIENT, error.message)
+    return Failure(Kind.GARBLED, error.message)
+
+
+def classified(
+    open_: Open, status: int, headers: dict[str, str], body: bytes, *, now: float, secret: Secret | None
+) -> Failure:
+    """Return the failure of a response that is not a 200, with the key taken out of its words."""
+    failure = open_.call.classify(status, headers, body, now)
+    return failure if secret is None else without_key(failure, secret)
+
+
+def without_key(failure: Failure, secret: Secret) -> Failure:
+    """Return `failure` with the key taken out of the provider's words."""
+    if not failure.message and not failure.provider_code:
+        return failure
+    code = failure.provider_code
+    return replace(
+        failure,
+        message=redact(failure.message, (secret,)),
+        provider_code=None if code is None else redact(code, (secret,)),
+    )
+
+
+def over(events: Sequence[WireEvent]) -> bool:
+    """Whether `events` are the last of their stream."""
+    return bool(events) and isinstance(events[-1], Ended | Fault)
+
+
+def ended_by(decoder: Decoder, error: HttpError) -> list[WireEvent]:
+    """Return the last events of a body that broke: its end when it had finished, else the fault."""
+    events = decoder.end()
+    if events and isinstance(events[-1], Fault):
+        failure = events[-1].failure
+        if failure.kind is Kind.INTERRUPTED:
+            events[-1] = Fault(replace(failure, message=f"{failure.message} ({error.message})"))
+    return events

@@ -1,0 +1,70 @@
+"""How long to wait before the same target is asked again (INVARIANTS T4, section 3)."""
+
+import pytest
+import tenacity
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelroute.errors import ConfigurationError
+from modelroute.resilience.backoff import Retry, wait_before_retry
+from modelroute.types.failure import Failure, Kind
+
+draws = st.floats(0, 1, exclude_max=True)
+seconds = st.floats(0, 1e9)
+failures = st.builds(Failure, st.sampled_from(Kind), retry_after=st.none() | seconds)
+strategies = st.sampled_from(
+    [None, tenacity.wait_fixed(3), tenacity.wait_exponential(max=60), tenacity.wait_random(0, 5), tenacity.wait_none()]
+)
+
+
+@given(failures, st.integers(1, 5000), st.floats(-100, 1e6), draws, strategies)
+def test_it_never_sleeps_past_half_of_what_remains(
+    failure: Failure, tries: int, remaining: float, draw: float, wait: tenacity.wait.wait_base | None
+) -> None:
+    waited = wait_before_retry(failure, tries=tries, remaining=remaining, draw=lambda: draw, wait=wait)
+    if waited is not None:
+        assert 0 <= waited <= remaining / 2
+    if remaining <= 0:
+        assert waited is None
+
+
+@given(failures.filter(lambda failure: failure.retry_after is not None), st.floats(0.1, 1e6), draws)
+def test_a_providers_own_wait_is_honoured_or_refused_never_shortened(
+    failure: Failure, remaining: float, draw: float
+) -> None:
+    told = failure.retry_after
+    assert told is not None
+    waited = wait_before_retry(failure, tries=1, remaining=remaining, draw=lambda: draw)
+    if told > 60 or told > remaining / 2:
+        assert waited is None
+    else:
+        assert waited is not None
+        assert told <= waited <= told * 1.5
+
+
+@given(st.sampled_from(Kind), st.integers(1, 100), draws)
+def test_full_jitter_by_class_of_failure(kind: Kind, tries: int, draw: float) -> None:
+    base = 1.0 if kind in (Kind.RATE_LIMITED, Kind.SATURATED) else 0.1
+    waited = wait_before_retry(Failure(kind), tries=tries, remaining=1e6, draw=lambda: draw)
+    assert waited == pytest.approx(draw * min(8.0, base * 2 ** min(tries - 1, 60)))
+
+
+def test_a_strategy_of_tenacity_counts_the_tries_and_does_not_fit_for_ever() -> None:
+    growing = tenacity.wait_exponential(multiplier=1, max=100)
+    waits = [
+        wait_before_retry(Failure(Kind.TRANSIENT), tries=tries, remaining=20, draw=lambda: 0.0, wait=growing)
+        for tries in (1, 2, 3, 4, 5)
+    ]
+    assert waits == [1, 2, 4, 8, None]
+
+
+@pytest.mark.parametrize("attempts", [0, -1, True, 1.5, "4", None])
+def test_attempts_are_a_whole_number(attempts: object) -> None:
+    with pytest.raises(ConfigurationError, match="max_attempts"):
+        Retry(max_attempts=attempts)  # type: ignore[arg-type]
+
+
+def test_a_wait_is_a_strategy() -> None:
+    with pytest.raises(ConfigurationError, match="tenacity"):
+        Retry(wait=5)  # type: ignore[arg-type]
+    assert Retry().max_attempts == 4
