@@ -1,0 +1,19 @@
+"""Swap or add a provider by changing one line; the code that asks stays as it is.
+
+DEEPSEEK_API_KEY=... python examples/swap_provider.py
+"""
+
+from modelroute import Provider, Router
+
+PROVIDERS = [Provider("deepseek")]  # swap: [Provider("moonshot")]; add: [Provider("deepseek"), Provider("openai")]
+
+
+def main(providers: list[Provider] = PROVIDERS) -> None:
+    with Router(providers) as router:
+        reply = router.chat("Name three uses of a bloom filter.", max_cost=0.01)
+    print(reply.text)
+    print(reply.target, reply.cost)
+
+
+if __name__ == "__main__":
+    main()

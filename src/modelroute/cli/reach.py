@@ -1,0 +1,38 @@
+"""Which targets a command decides among: those of the environment, one server, or all that the catalog knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelroute.catalog.catalog import Catalog
+from modelroute.catalog.price import Price
+from modelroute.providers.address import is_private
+from modelroute.providers.key import Key
+from modelroute.providers.provider import Provider
+from modelroute.router import Router
+
+if TYPE_CHECKING:
+    from modelroute.policy.policy import Policy
+
+__all__ = ["SERVER", "as_if_every_key", "only_server"]
+
+SERVER = "server"
+"""Name of the provider that `--url` declares."""
+
+_NO_KEY = Key("no-key-because-nothing-is-sent")
+
+
+def as_if_every_key(policy: Policy | None = None) -> Router:
+    """Return a router over all targets of the built-in catalog, as if each provider had a key: only to explain."""
+    catalog = Catalog.builtin()
+    serving = sorted({target.provider for target in catalog.targets.values()})
+    return Router([Provider(name, key=_NO_KEY) for name in serving], policy=policy, catalog=catalog)
+
+
+def only_server(url: str, model: str) -> Router:
+    """Return a router over one compatible server, without a key.
+
+    Free if it is on this machine or network, else of unknown price.
+    """
+    price = Price.free() if is_private(url) else None
+    return Router([Provider.compatible(url, name=SERVER, models=[model], price=price)])
