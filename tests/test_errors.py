@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-import modelroute.errors as errors
+from modelroute import errors
 from modelroute.errors import (
     AttemptsFailedError,
     ConfigurationError,
@@ -43,7 +43,7 @@ def failed(kind: type[AttemptsFailedError], **more: object) -> Callable[[], Mode
         failure=FAILURE,
         cost=Money("0.02"),
         retry_after=2.5,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
@@ -131,5 +131,5 @@ def test_an_unknown_name_says_what_was_meant() -> None:
 
 def test_no_provider_names_every_variable_that_was_looked_for() -> None:
     error = NoProviderError(name for name in ("A_KEY", "B_KEY"))
-    assert error.variables == ("A_KEY", "B_KEY")  # type: ignore[attr-defined]
-    assert all(name in str(error) for name in error.variables)  # type: ignore[attr-defined]
+    assert error.variables == ("A_KEY", "B_KEY")
+    assert all(name in str(error) for name in error.variables)

@@ -3,6 +3,7 @@
 import copy
 import decimal
 import pickle
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -25,7 +26,13 @@ def test_arithmetic_is_that_of_the_integers(one: int, other: int, factor: int) -
     assert (-a).pico == -one
     assert abs(a).pico == abs(one)
     assert bool(a) is (one != 0)
-    assert (a < b, a <= b, a == b, a >= b, a > b) == (one < other, one <= other, one == other, one >= other, one > other)
+    assert (a < b, a <= b, a == b, a >= b, a > b) == (
+        one < other,
+        one <= other,
+        one == other,
+        one >= other,
+        one > other,
+    )
     if factor:
         assert (a // factor).pico == one // factor
 
@@ -84,8 +91,9 @@ def test_an_amount_is_taken_as_typed(typed: float | str | Decimal | Money, expec
 @pytest.mark.parametrize(
     "typed",
     [
-        "abc", "", "nan", "sNaN", "inf", "-inf", float("nan"), float("inf"), Decimal("sNaN"), None, True, False, b"1", [],
-        "1e-13", Decimal("0.0000000000001"), "12345678901234567.1234567890123", "1e999999999", "1e-999999999", 1e300,
+        "abc", "", "nan", "sNaN", "inf", "-inf", float("nan"), float("inf"), Decimal("sNaN"), None, True, False, b"1",
+        [], "1e-13", Decimal("0.0000000000001"), "12345678901234567.1234567890123", "1e999999999", "1e-999999999",
+        1e300,
     ],
 )  # fmt: skip
 def test_what_is_no_exact_amount_is_refused_when_built(typed: object) -> None:
@@ -137,7 +145,14 @@ def test_it_is_immutable_and_no_number() -> None:
         money.pico = 2
     with pytest.raises(AttributeError):
         del money.pico
-    for operation in (lambda: money + 1, lambda: money - 0.5, lambda: money * 0.5, lambda: money < 1, lambda: money // 0.1):  # type: ignore[operator]
+    operations: list[Callable[[], object]] = [
+        lambda: money + 1,  # type: ignore[operator]
+        lambda: money - 0.5,  # type: ignore[operator]
+        lambda: money * 0.5,  # type: ignore[operator]
+        lambda: money < 1,  # type: ignore[operator]
+        lambda: money // 0.1,  # type: ignore[operator]
+    ]
+    for operation in operations:
         with pytest.raises(TypeError):
             operation()
     assert money != 1

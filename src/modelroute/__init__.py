@@ -1,4 +1,4 @@
-"""Send each request to the model that fits it: good enough, affordable, allowed, alive, and then best by your objective.
+"""Send each request to the model that fits it: good enough, affordable, allowed, alive, and then best.
 
     from modelroute import Router
 

@@ -2,12 +2,12 @@
 
 ```
 ModelRouteError
-├── ConfigurationError (ValueError)    something declared wrongly: policy, catalog, provider, price, key; raised when built
+├── ConfigurationError (ValueError)    something declared wrongly (policy, provider, price, key); raised when built
 │   ├── UnknownNameError               a name nobody knows, with "did you mean"
 │   └── NoProviderError                no provider has a key; lists the variables that were looked for
 ├── RequestError (ValueError)          a call that cannot be made as written; nothing was sent
 ├── NoEligibleTargetError              every target was rejected; `.decision` holds each reason; nothing was sent
-├── AttemptsFailedError                attempts were made, none succeeded: `.failure`, `.attempts`, `.decision`, `.cost`, `.retry_after`
+├── AttemptsFailedError                attempts were made, none succeeded: `.failure`, `.attempts`, `.cost`, ...
 │   ├── DeadlineExceededError (TimeoutError)   the caller's deadline passed first
 │   ├── StreamInterruptedError         a stream broke after content was handed over; `.partial` is what arrived
 │   └── InvalidOutputError             `parse`: no target gave output that fits the schema
@@ -15,7 +15,8 @@ ModelRouteError
 └── LocalModelUnavailableError         the local test model cannot be had (`modelroute.testing.local_model`)
 ```
 
-Fields are structured, messages end with what to do next, instances pickle, and no message or field holds a key or, unless asked, a prompt.
+Fields are structured, messages end with what to do next, instances pickle, and no message or field holds a key or,
+unless asked, a prompt.
 """
 
 from __future__ import annotations
@@ -110,11 +111,14 @@ class NoProviderError(ConfigurationError):
 
 
 class RequestError(ModelRouteError, ValueError):
-    """The call cannot be made as written (empty messages, content that is not JSON, an undeclared task). Nothing was sent."""
+    """The call cannot be made as written: no messages, content that is no JSON, an undeclared task.
+
+    Nothing was sent.
+    """
 
 
 class NoEligibleTargetError(ModelRouteError):
-    """Every target was rejected. `.decision.rejected` holds every reason; the message prints the same table as `explain`."""
+    """Every target was rejected. `.decision.rejected` holds every reason; the message prints the table of `explain`."""
 
     fields = ("decision", "retry_after")
 
@@ -156,7 +160,7 @@ class DeadlineExceededError(AttemptsFailedError, TimeoutError):
 
 
 class StreamInterruptedError(AttemptsFailedError):
-    """A stream broke after content had been handed over. `.partial` holds the text, tool calls and usage that arrived."""
+    """A stream broke after content had been handed over. `.partial` is the text, tool calls and usage that arrived."""
 
     fields = (*AttemptsFailedError.fields, "partial")
 
@@ -178,7 +182,7 @@ class StreamInterruptedError(AttemptsFailedError):
 
 
 class InvalidOutputError(AttemptsFailedError):
-    """`parse`: the last answer did not fit the schema. `.problems` lists what the validator found, without the values."""
+    """`parse`: the last answer did not fit the schema. `.problems` is what the validator found, without the values."""
 
     fields = (*AttemptsFailedError.fields, "problems")
 

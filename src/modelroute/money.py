@@ -24,8 +24,8 @@ class Money:
     ``Money(0.02)``, ``Money("0.02")`` and ``Money(Decimal("0.02"))`` are the amount *as typed*: a float is read by its
     shortest decimal form, never by its binary value. Anything finer than a pico-dollar is refused.
 
-    Supports ``+ -`` with Money, ``*`` and ``//`` with int, comparison, ``abs``, hashing, pickling and truth (zero is false).
-    `pico` is the integer amount. `str` shows at least two and as many digits as matter: ``$0.0011``.
+    Supports ``+ -`` with Money, ``*`` and ``//`` with int, comparison, ``abs``, hashing, pickling and truth (zero is
+    false). `pico` is the integer amount. `str` shows at least two and as many digits as matter: ``$0.0011``.
 
     Raises `ConfigurationError` for text that is not a number, for NaN and infinities.
     """

@@ -30,8 +30,10 @@ T = TypeVar("T")
 class Router(Facade):
     """Sends each request to the target that its policy picks, and to the next when that one fails.
 
-    ``Router([Provider("deepseek"), Provider("openai")], policy=policy)``; `Router.from_env()` takes every provider whose
-    key is set. One router serves any number of threads; two routers share nothing. Use it as a context manager, or `close` it.
+    ``Router([Provider("deepseek"), Provider("openai")], policy=policy)``; `Router.from_env()` takes every provider
+    whose
+    key is set. One router serves any number of threads; two routers share nothing. Use it as a context manager, or
+    `close` it.
 
     - `policy`: `Policy.default()` when not given. `catalog`: the one that ships when not given.
     - `retry`, `timeouts`: defaults for every call. `on_event`: is handed frozen notices on a thread of its own; it can
@@ -52,8 +54,8 @@ class Router(Facade):
     def chat(self, messages: Messages, **asking: Unpack[Asking]) -> Reply:
         """Ask, and return the whole `Reply`.
 
-        `messages`: a string, or OpenAI-shaped messages. Keywords are options (`task`, `tags`, `max_cost`, `floor`, `needs`,
-        `model`, `deadline`, ...) and parameters by OpenAI's names, which pass through.
+        `messages`: a string, or OpenAI-shaped messages. Keywords are options (`task`, `tags`, `max_cost`, `floor`,
+        `needs`, `model`, `deadline`, ...) and parameters by OpenAI's names, which pass through.
 
         Raises `RequestError` for a call that cannot be made, `NoEligibleTargetError` when no target may serve it,
         `AttemptsFailedError` when none answered, `DeadlineExceededError` when the deadline passed first.
@@ -63,8 +65,9 @@ class Router(Facade):
         return run_flow(route(self._core.plan(prepared, streaming=False)), self._performer).reply
 
     def stream(self, messages: Messages, **asking: Unpack[Asking]) -> Stream:
-        """Ask, and return a `Stream` of the answer. It decides now and opens when first read; its deadline is to the first content.
+        """Ask, and return a `Stream` of the answer.
 
+        It decides now and opens when first read; its deadline is to the first content.
         Raises as `chat` does: here for what is known before sending, while iterating for the rest.
         """
         core = self._core

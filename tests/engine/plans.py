@@ -1,6 +1,6 @@
 """Plans on a virtual clock, for tests of the engine: made of plain values, with nothing behind them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from modelroute.engine.plan import Allowance, Leg, Plan
@@ -71,7 +71,6 @@ class World:
         max_cost: Money | None = None,
         refusal_moves_on: bool = False,
         streaming: bool = False,
-        allow: Callable[[Ranked, Money | None], Allowance | None] | None = None,
     ) -> Plan:
         ranked = tuple(each.ranked for each in legs)
         return Plan(
@@ -91,7 +90,7 @@ class World:
             retry=Retry(max_attempts=max_attempts),
             experience=self.experience,
             retry_budget=self.budget,
-            allow=allow or (lambda ranked, room: Allowance(None, ZERO)),
+            allow=lambda *_: Allowance(None, ZERO),
             bill=bill,
             presume=presume,
             emit=self.heard.append,

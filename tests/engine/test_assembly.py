@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelroute.engine.assembly import Assembly
+from modelroute.engine.assembly import LARGEST_RAW, Assembly
 from modelroute.types.events import (
     Blocks,
     Ended,
@@ -31,7 +31,11 @@ events = st.one_of(
     st.builds(TextDelta, some_text),
     st.builds(ReasoningDelta, some_text),
     st.builds(
-        ToolCallDelta, st.integers(0, 2), st.sampled_from(["", "a", "b"]), st.sampled_from(["", "look"]), st.text(max_size=3)
+        ToolCallDelta,
+        st.integers(0, 2),
+        st.sampled_from(["", "a", "b"]),
+        st.sampled_from(["", "look"]),
+        st.text(max_size=3),
     ),
     st.builds(UsageReport, st.builds(Usage, st.integers(0, 9), st.integers(0, 9))),
     st.builds(Finish, st.sampled_from(["stop", "length", "tool_calls", "content_filter"])),
@@ -130,5 +134,21 @@ def test_what_a_refusal_is() -> None:
 
 def test_everything_that_was_billed_is_in_the_output_text() -> None:
     assembly = Assembly()
-    assembly.take([ReasoningDelta("hm "), TextDelta("yes"), ToolCallDelta(0, "i", "look", '{"at":'), ToolCallDelta(0, "", "", "1}")])
+    assembly.take(
+        [
+            ReasoningDelta("hm "),
+            TextDelta("yes"),
+            ToolCallDelta(0, "i", "look", '{"at":'),
+            ToolCallDelta(0, "", "", "1}"),
+        ]
+    )
     assert sorted(assembly.output_text) == sorted('hm yeslook{"at":1}')
+
+
+@given(st.lists(st.integers(0, 400_000), max_size=6))
+def test_the_body_is_kept_whole_or_not_at_all(sizes: list[int]) -> None:
+    """A cut body would pass for a whole one, and an endless one would fill the memory (S5)."""
+    assembly = Assembly()
+    for size in sizes:
+        assembly.keep(b"x" * size)
+    assert len(assembly.raw) == (sum(sizes) if sum(sizes) <= LARGEST_RAW else 0)

@@ -46,3 +46,16 @@ def test_the_routers_agree_with_the_decision_they_explain() -> None:
     assert reply.decision.ranked == explained.ranked
     assert reply.attempts[0].reserved == explained.ranked[0].bound
     assert router.calls[0].sent["max_tokens"] == explained.ranked[0].output_cap
+
+
+def test_what_a_target_was_seen_not_to_take_is_not_asked_of_it_again() -> None:
+    refused = Fails(Failure(Kind.UNSUPPORTED, "no seed here", feature="seed"))
+    script = {"a@one": [refused, Answer("hello")], "b@two": [Answer("hello")]}
+    with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
+        assert router.chat("Say hello", seed=1).target == "b@two"
+        again = router.chat("Say hello", seed=1)
+        assert [attempt.target for attempt in again.attempts] == ["b@two"]
+        assert "not to take seed" in str(again.decision.rejected[0].reasons[0])
+        assert router.chat("Say hello").target == "a@one"
+        router.clock.sleep(601)
+        assert router.chat("Say hello", seed=1).target == "a@one"

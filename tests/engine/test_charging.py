@@ -78,7 +78,7 @@ def test_a_refusal_costs_the_reported_usage(kind: Kind) -> None:
 
 
 def test_a_report_before_the_end_may_have_been_overtaken() -> None:
-    """Early usage (Anthropic's message_start) is not the whole: the reservation is, or the larger of the two estimates."""
+    """Early usage is not the whole: the reservation is charged, or the larger of the two estimates."""
     early = UsageReport(Usage(20, 1))
     assert charged(Failure(Kind.INTERRUPTED), early, TextDelta("abcd")) == Charged(RESERVED, "reservation")
     assert charged(Failure(Kind.INTERRUPTED), early, TextDelta("abcd"), reserved=None) == Charged(Money(21), "estimate")

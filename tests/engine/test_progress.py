@@ -95,7 +95,7 @@ worlds = st.lists(
     st.booleans(),
     st.floats(0, 3),
 )
-def test_the_laws_hold_for_any_course(
+def test_the_laws_hold_for_any_course(  # noqa: PLR0917 - what is drawn, one by one
     legs: list[Leg],
     failures: list[Failure],
     max_attempts: int,
@@ -247,7 +247,9 @@ def test_a_lane_that_is_free_costs_no_token() -> None:
 def test_rate_limited_goes_elsewhere_at_once() -> None:
     for told in (None, 0.0, 5.0):
         world = World()
-        made = course(world, world.plan([leg("a@p"), leg("b@q")]), listed(Failure(Kind.RATE_LIMITED, retry_after=told), OK))
+        made = course(
+            world, world.plan([leg("a@p"), leg("b@q")]), listed(Failure(Kind.RATE_LIMITED, retry_after=told), OK)
+        )
         assert made.targets == ["a@p", "b@q"], told
         assert made.waits == []
 

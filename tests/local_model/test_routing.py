@@ -36,7 +36,9 @@ class City(BaseModel):
     inhabitants: int
 
 
-def provider(server: LocalModelServer, name: str = "local", *, model: str = "smollm2", window: int | None = None) -> Provider:
+def provider(
+    server: LocalModelServer, name: str = "local", *, model: str = "smollm2", window: int | None = None
+) -> Provider:
     """The local model as a user would declare it."""
     declared = Model(
         model,
@@ -131,7 +133,9 @@ def test_a_schema_is_held_to_async(local_model: LocalModelServer) -> None:
 def test_context_overflow_falls_back_to_more_context(
     ask: Callable[[list[Provider]], Ask], local_model: LocalModelServer, cramped_local_model: LocalModelServer
 ) -> None:
-    """The cramped server really answers 400 `exceed_context_size_error`: its window is declared too large on purpose."""
+    """The cramped server really answers 400 `exceed_context_size_error`: its window is declared too large on
+    purpose.
+    """
     cramped = provider(cramped_local_model, "cramped", model="small", window=1024)
     prompt = "All work and no play makes Jack a dull boy. " * 40
     reply = ask([cramped, provider(local_model)])(prompt, max_tokens=8)
@@ -155,7 +159,9 @@ def test_a_dead_port_fails_over(
     reply = ask([dead, provider(local_model)])("Say hello.", max_tokens=8)
     assert reply.target == "smollm2@local"
     assert [attempt.target for attempt in reply.attempts] == ["small@dead", "small@dead", "smollm2@local"]
-    assert all(attempt.failure is not None and attempt.failure.kind is Kind.UNREACHABLE for attempt in reply.attempts[:2])
+    assert all(
+        attempt.failure is not None and attempt.failure.kind is Kind.UNREACHABLE for attempt in reply.attempts[:2]
+    )
 
 
 def test_nothing_is_sent_when_nothing_is_eligible(local_model: LocalModelServer) -> None:

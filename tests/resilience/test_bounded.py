@@ -5,9 +5,7 @@ from hypothesis import strategies as st
 
 from modelroute.resilience.bounded import Bounded
 
-steps = st.lists(
-    st.tuples(st.sampled_from(["put", "get", "drop"]), st.integers(0, 6), st.integers(0, 9)), max_size=60
-)
+steps = st.lists(st.tuples(st.sampled_from(["put", "get", "drop"]), st.integers(0, 6), st.integers(0, 9)), max_size=60)
 
 
 @given(st.integers(1, 4), steps)

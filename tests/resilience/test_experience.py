@@ -1,4 +1,6 @@
-"""What is learned of targets: holds only extend (INVARIANTS H4), nothing grows without bound (C4), snapshots are values."""
+"""What is learned of targets: holds only extend (INVARIANTS H4), nothing grows without bound (C4), snapshots are
+values.
+"""
 
 import threading
 
@@ -52,13 +54,14 @@ def test_past_holds_are_forgotten() -> None:
 
 def test_a_snapshot_does_not_change_afterwards() -> None:
     experience = Experience()
-    experience.lacks("a", "tools")
+    experience.lacks("a", "tools", 100.0)
     experience.answered("a", 100, 0.5)
     before = taken(experience, 0.0, {})
-    experience.lacks("a", "vision")
+    experience.lacks("a", "vision", 100.0)
     experience.answered("a", 1000, 5.0)
     experience.hold("a", 0, 50.0, known=True)
-    assert (before.missing, before.outputs, before.latency) == ({"a": {"tools"}}, {"a": 100.0}, {"a": 0.5})
+    assert before.missing == {"a": frozenset({"tools"})}
+    assert (before.outputs, before.latency) == ({"a": 100.0}, {"a": 0.5})
     assert before.holds == {}
     after = taken(experience, 0.0, {})
     assert after.missing["a"] == {"tools", "vision"}
@@ -91,7 +94,7 @@ def test_everything_that_grows_with_traffic_is_bounded() -> None:
     assert experience.affinity(str(CONVERSATIONS + 49)) == Affinity("a", CONVERSATIONS + 49)
     assert len(experience._conversations) == CONVERSATIONS
     for number in range(1000):
-        experience.lacks("a", f"feature-{number}")
+        experience.lacks("a", f"feature-{number}", 100.0)
     assert len(taken(experience, 0.0, {}).missing["a"]) <= 32
 
 
@@ -117,3 +120,16 @@ def test_threads_learn_at_once(seed: int) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_what_is_missing_is_missing_for_a_while() -> None:
+    """A refusal may have been about one value, or the provider learns: the target is asked again after the time told."""
+    experience = Experience()
+    experience.lacks("a", "temperature", 10.0)
+    experience.lacks("a", "seed", 20.0)
+    experience.lacks("b", "seed", 15.0)
+    assert taken(experience, 9.0, {}).missing == {"a": {"temperature", "seed"}, "b": {"seed"}}
+    assert taken(experience, 10.0, {}).missing == {"a": {"seed"}, "b": {"seed"}}
+    assert taken(experience, 19.0, {}).missing == {"a": {"seed"}}
+    experience.lacks("a", "seed", 5.0)
+    assert taken(experience, 20.0, {}).missing == {}

@@ -12,9 +12,7 @@ from modelroute.resilience.retry_budget import RetryBudget
     st.floats(0, 50),
     st.lists(st.tuples(st.booleans(), st.floats(-5, 30)), max_size=200),
 )
-def test_no_more_retries_than_what_was_put_in(
-    capacity: float, steps: list[tuple[bool, float]]
-) -> None:
+def test_no_more_retries_than_what_was_put_in(capacity: float, steps: list[tuple[bool, float]]) -> None:
     """Retries over any run <= what it starts with + a tenth of requests + elapsed seconds; a clock may go back."""
     budget = RetryBudget(capacity=capacity)
     granted, deposits, now, latest, first = 0, 0, 100.0, 100.0, None

@@ -1,11 +1,13 @@
 """From what is typed to a checked request: whatever cannot be meant is a `RequestError`, and nothing was sent (P3)."""
 
+import contextlib
+
 import pytest
 import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelroute.errors import ModelRouteError, RequestError
+from modelroute.errors import RequestError
 from modelroute.money import Money
 from modelroute.resilience.backoff import Retry
 from modelroute.runtime.calls import Asking, Routing, options_from, request_from
@@ -35,10 +37,9 @@ def test_a_call_is_read_once() -> None:
     assert asked.messages == ({"role": "user", "content": "hello"},)
     assert (asked.output_cap, asked.effort, asked.tool_choice) == (100, "low", "auto")
     assert asked.parameters == {"temperature": 0.5, "their_own": 1}
-    assert (said.task, said.tags, said.deadline, said.conversation) == ("coding", {"eu"}, 5, "c-1")
-    assert said.constraints == Constraints(
-        floors=(Floor(54),), max_cost=Money("0.02"), needs=frozenset({"tools"})
-    )
+    assert (said.task, said.deadline, said.conversation) == ("coding", 5, "c-1")
+    assert said.tags == {"eu"}
+    assert said.constraints == Constraints(floors=(Floor(54),), max_cost=Money("0.02"), needs=frozenset({"tools"}))
     assert said.retry == Retry(2)
 
 
@@ -48,9 +49,10 @@ def test_a_call_is_read_once() -> None:
         {"deadline": 0}, {"deadline": float("inf")}, {"deadline": "5"}, {"deadline": True}, {"on_interrupt": "explode"},
         {"on_interrupt": []}, {"timeouts": 5}, {"retry": 3}, {"retry": 3, "max_attempts": 2}, {"max_attempts": 0},
         {"max_attempts": "2"}, {"max_attempts": True}, {"task": ""}, {"task": 5}, {"conversation": ""}, {"model": ""},
-        {"model": None}, {"tags": 5}, {"tags": [""]}, {"tags": [["a"]]}, {"tags": [None]}, {"needs": 5}, {"needs": [[]]},
+        {"model": None}, {"tags": 5}, {"tags": [""]}, {"tags": [["a"]]}, {"tags": [None]}, {"needs": 5},
+        {"needs": [[]]},
         {"vendors": 5}, {"vendors": []}, {"without": [None]}, {"jurisdictions": "Europe"}, {"max_cost": "dear"},
-        {"max_cost": -1}, {"floor": "54"}, {"floor": {"a": "b"}}, {"allow_unbounded": "yes"}, {"licences": object()},
+        {"max_cost": -1}, {"floor": "54"}, {"floor": {"a": "b"}}, {"allow_unbounded": "yes"}, {"licences": 1.5},
         {"nonsense": 1}, {"max_costs": 1},
     ],
     ids=str,
@@ -64,7 +66,8 @@ def test_routing_that_cannot_be_meant(wrong: dict[str, object]) -> None:
     "wrong",
     [
         {"max_tokens": 0}, {"max_tokens": 1.5}, {"max_completion_tokens": True}, {"tools": "look"}, {"tools": [5]},
-        {"tools": {"type": "function"}}, {"tools": [{"function": {}}]}, {"tools": 5}, {"tool_choice": 5}, {"effort": ""},
+        {"tools": {"type": "function"}}, {"tools": [{"function": {}}]}, {"tools": 5}, {"tool_choice": 5},
+        {"effort": ""},
         {"effort": 5}, {"reasoning_effort": 5}, {"extra_body": "x"}, {"stream": True}, {"max_token": 5}, {"n": 0},
         {"n": "2"}, {"n": 2.0}, {"n": True}, {"extra_body": {"n": "5"}}, {"response_format": {"type": "json_schema"}},
         {"response_format": {"type": "json_schema", "json_schema": {"schema": "x"}}},
@@ -86,10 +89,8 @@ words = sorted({*Asking.__annotations__, *Routing.__annotations__, *THEIRS} - {"
 
 @given(st.dictionaries(st.sampled_from(words), anything, max_size=4))
 def test_anything_typed_is_a_request_or_an_error_of_ours(asking: dict[str, object]) -> None:
-    try:
+    with contextlib.suppress(RequestError):
         request_from("hello", asking)
-    except ModelRouteError as error:
-        assert isinstance(error, RequestError)
 
 
 def test_effort_is_taken_once() -> None:
@@ -111,7 +112,12 @@ def test_a_schema_is_taken_out_of_the_parameters() -> None:
 
 
 def test_what_looks_like_a_word_of_ours_is_not_passed_on() -> None:
-    for typed, meant in (("max_cots", "max_cost"), ("max_costs", "max_cost"), ("dead_line", "deadline"), ("tag", "tags")):
+    for typed, meant in (
+        ("max_cots", "max_cost"),
+        ("max_costs", "max_cost"),
+        ("dead_line", "deadline"),
+        ("tag", "tags"),
+    ):
         with pytest.raises(RequestError, match=f"Did you mean '{meant}'"):
             refuse_misspelled([typed])
     refuse_misspelled([*THEIRS, "top_a", "min_p", "repetition_penalty", "guided_json"])

@@ -10,16 +10,16 @@ from modelroute.types.messages import PROVENANCE, Message
 from modelroute.types.reply import Reply
 from modelroute.types.request import Request
 from modelroute.types.usage import Usage
-from tests.runtime.flows import ONE, DECISION
+from tests.runtime.flows import DECISION, ONE
 
 ASK: Message = {"role": "user", "content": "hello"}
 MORE: Message = {"role": "user", "content": "and then?"}
 
 
-def answer(target: str = "m@p", **message: object) -> Reply:
+def answer(target: str = "m@p", message: Message | None = None) -> Reply:
     return Reply(
-        text="hi", message={"role": "assistant", "content": "hi", **message}, finish="stop", target=target, model="m",
-        cost=ONE, cost_basis="provider", attempts=(), decision=DECISION, usage=Usage(1200, 5),
+        text="hi", message={"role": "assistant", "content": "hi", **(message or {})}, finish="stop", target=target,
+        model="m", cost=ONE, cost_basis="provider", attempts=(), decision=DECISION, usage=Usage(1200, 5),
     )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_a_name_wins_over_the_digest() -> None:
 
 
 def test_a_new_process_knows_it_by_the_answer_itself() -> None:
-    message = answer(**{PROVENANCE: {"target": "m@p"}}).message
+    message = answer(message={PROVENANCE: {"target": "m@p"}}).message
     assert affinity_of((ASK, message, MORE), None, Experience()) == Affinity("m@p", 0)
     for foreign in ("m@p", {"target": 5}, {}, None):
         assert affinity_of((ASK, {**message, PROVENANCE: foreign}, MORE), None, Experience()) is None
@@ -53,7 +53,8 @@ def test_a_new_process_knows_it_by_the_answer_itself() -> None:
 
 def test_a_tool_result_binds() -> None:
     experience = Experience()
-    reply = answer(tool_calls=[{"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}])
+    calls = [{"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+    reply = answer(message={"tool_calls": calls})
     remember(Request((ASK,)), reply, None, experience)
     result: Message = {"role": "tool", "tool_call_id": "1", "content": "42"}
     bound = affinity_of((ASK, reply.message, result), None, experience)

@@ -257,7 +257,7 @@ def test_an_ended_run_has_no_value_and_ending_it_again_does_nothing() -> None:
         assert run.done
         assert run.abandon() is None
         with pytest.raises(ModelRouteError):
-            assert run.value
+            _ = run.value
         assert notes.ended == 1
 
     simulate(main)
@@ -360,7 +360,7 @@ def test_close_ends_the_read_of_its_exchange_and_no_other() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_race_cancelled_at_any_moment_closes_what_was_opened(seed: int) -> None:
-    """Also what a loser opened before anybody picked it up, and what it opens in the very instant of the cancellation."""
+    """Also what a loser opened before anybody picked it up, and what it opens in the instant of the cancellation."""
 
     async def main(after: float) -> None:
         world = AsyncWorld(by_target(a=0.2, b=0.3, next_a=0.4))
@@ -433,12 +433,13 @@ def test_a_loser_picked_up_as_the_caller_is_cancelled_is_closed() -> None:
 def test_an_entrant_that_fails_ends_the_race_and_the_losers() -> None:
     async def main() -> None:
         world = AsyncWorld(by_target(a=0.2, b=9.0))
-        world.fails = lambda command: OSError() if isinstance(command, Open) and command.target == "a" else None
+        broken = OSError("broken")
+        world.fails = lambda command: broken if isinstance(command, Open) and command.target == "a" else None
 
         def flow() -> Flow[None]:
             yield Race((open_for("a"), open_for("b")))
 
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="broken"):
             await drive(flow(), world)
         assert world.tally.is_quiet()
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -456,7 +457,12 @@ def test_what_is_done_at_once_needs_no_task() -> None:
         made = list[object]()
         loop = asyncio.get_running_loop()
         create = loop.create_task
-        loop.create_task = lambda *args, **more: made.append(args) or create(*args, **more)  # type: ignore
+
+        def counted(coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+            made.append(coroutine)
+            return create(coroutine)
+
+        loop.create_task = counted  # type: ignore[method-assign, assignment]
         await drive(attempts(Notes(), count=1, reads=5), world)
         assert len(made) == 1, "only closing takes one"
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from modelroute.money import Money
-from modelroute.runtime import sink as sink_module
 from modelroute.runtime.sink import QUEUE, Sink
 from modelroute.types.attempt import Attempt
 from modelroute.types.failure import Failure, Kind
@@ -139,7 +138,12 @@ def test_a_logger_that_raises_does_not_starve_the_listener(monkeypatch: pytest.M
 def test_a_listener_may_flush_and_close() -> None:
     """It runs on the sink's own thread: waiting for itself would take for ever."""
     answers = list[bool]()
-    sink = Sink(lambda event: (answers.append(sink.flush()), sink.close()))
+
+    def listen(event: RouterEvent) -> None:
+        answers.append(sink.flush())
+        sink.close()
+
+    sink = Sink(listen)
     sink.emit(finished(0))
     for thread in threading.enumerate():
         if thread.name == "modelroute-events":
@@ -152,7 +156,7 @@ def test_no_thread_to_be_had_drops_the_notice(monkeypatch: pytest.MonkeyPatch) -
     def start(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(sink_module.threading.Thread, "start", start)
+    monkeypatch.setattr(threading.Thread, "start", start)
     sink = Sink(lambda event: None)
     sink.emit(finished(0))
     assert sink.dropped == 1
@@ -193,13 +197,13 @@ def test_the_logger_says_the_same(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_begins_anew_whatever_was_locked() -> None:
-    """The parent's thread is in the middle of something, holding its locks: the child hears its own notices, not its parent's."""
+    """The parent is in the middle of something, holding its locks: the child hears its own notices and no others."""
     stuck = Stuck()
     sink = Sink(stuck)
     sink.emit(finished(0))
     assert stuck.began.wait(5)
     sink.emit(finished(1))
-    with sink._lock, sink._wake._cond:
+    with sink._lock, sink._wake._cond:  # type: ignore[attr-defined]
         child = os.fork()
     if child == 0:
         heard = list[RouterEvent]()

@@ -1,4 +1,6 @@
-"""One simulated world per seed: random targets, faults, requests, cancellations; everything of the library but the sockets."""
+"""One simulated world per seed: random targets, faults, requests, cancellations; everything of the library but the
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ SILENT_EVENTS = 4
 """A caller may wait over several events that are not content: one left out, the finish, the usage, the end."""
 
 SLOW_STORE = 0.6
-"""Seconds a slow store may add to a wait: a reservation and a close that take up to 0.21 s each, a settlement 0.05 s."""
+"""Seconds a slow store may add to a wait: a reservation and a close that take up to 0.21 s each, a settlement 0.05
+s.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,11 @@ class Request:
     @property
     def options(self) -> dict[str, Any]:
         """The call's keywords."""
-        asked: dict[str, Any] = {"max_cost": self.max_cost, "deadline": self.deadline, "max_attempts": self.max_attempts}
+        asked: dict[str, Any] = {
+            "max_cost": self.max_cost,
+            "deadline": self.deadline,
+            "max_attempts": self.max_attempts,
+        }
         if self.mode == "buffer":
             asked["on_interrupt"] = "buffer"
         return asked

@@ -52,9 +52,7 @@ class MemoryStoreMachine(RuleBasedStateMachine):
         lease=st.integers(0, 30),
     )
     def reserve(self, reservation: str, wanted: list[tuple[str, int, int, int]], lease: int) -> None:
-        claims = tuple(
-            claim(scope, amount, limit=limit, ends=self.now + ends) for scope, amount, limit, ends in wanted
-        )
+        claims = tuple(claim(scope, amount, limit=limit, ends=self.now + ends) for scope, amount, limit, ends in wanted)
         answer = self.store.reserve(reservation, claims, lease=self.now + lease, now=self.now)
         if claims:
             self._expire()

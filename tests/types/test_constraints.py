@@ -50,16 +50,16 @@ def satisfies(wanted: Constraints, it: dict[str, object]) -> bool:
         all(held[f.scale][0] >= f.value and (f.estimated or not held[f.scale][1]) for f in wanted.floors)
         and (wanted.max_cost is None or Money(it["cost"]) <= wanted.max_cost)  # type: ignore[arg-type]
         and wanted.needs <= it["features"]  # type: ignore[operator]
-        and all(s is None or place in s for s in (wanted.jurisdictions, wanted.licences, wanted.vendors, wanted.providers))
+        and all(
+            s is None or place in s for s in (wanted.jurisdictions, wanted.licences, wanted.vendors, wanted.providers)
+        )
         and name not in wanted.without
         and (wanted.min_context is None or it["context"] >= wanted.min_context)  # type: ignore[operator]
     )
 
 
 @given(constraints, constraints, candidates)
-def test_together_they_hold_exactly_when_each_does(
-    one: Constraints, other: Constraints, it: dict[str, object]
-) -> None:
+def test_together_they_hold_exactly_when_each_does(one: Constraints, other: Constraints, it: dict[str, object]) -> None:
     assert satisfies(one & other, it) == (satisfies(one, it) and satisfies(other, it))
 
 

@@ -1,16 +1,18 @@
-"""A conversation is checked for shape before anything is decided, and what it says is never shown in an error (P2, P3)."""
+"""A conversation is checked for shape before anything is decided; an error never shows what it says (P2, P3)."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelroute.errors import RequestError
-from modelroute.types.messages import ROLES, as_messages
+from modelroute.types.messages import ROLES, Message, as_messages
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.binary(max_size=4),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["role", "content", "type", "tool_calls", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "type", "tool_calls", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 messages_of_any_kind = st.lists(
@@ -33,7 +35,7 @@ def test_a_string_is_one_user_message() -> None:
 
 
 def test_what_is_well_formed_passes_unchanged() -> None:
-    conversation = [
+    conversation: list[Message] = [
         {"role": "system", "content": ""},
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "u"}}]},
         {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},

@@ -12,7 +12,13 @@ PHASES = ["connect", "first_token", "idle", "attempt", "silent_reasoning"]
 
 def test_the_defaults_are_the_contracts() -> None:
     usual = Timeouts()
-    assert (usual.connect, usual.first_token, usual.idle, usual.attempt, usual.silent_reasoning) == (5, 10, 10, 120, 120)
+    assert (usual.connect, usual.first_token, usual.idle, usual.attempt, usual.silent_reasoning) == (
+        5,
+        10,
+        10,
+        120,
+        120,
+    )
     assert (CHAT_DEADLINE, STREAM_DEADLINE) == (600, 120)
 
 

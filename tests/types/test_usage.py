@@ -65,7 +65,7 @@ def test_a_parsed_reply_is_the_reply_and_its_value() -> None:
 
 def test_an_attempt_says_what_became_of_it() -> None:
     assert ATTEMPT.succeeded
-    assert str(ATTEMPT) == "1. m@p (first): answered in 0.50 s, $0.50 by provider"
+    assert str(ATTEMPT) == "1. m@p (first): answered in 0.50 s, $0.50 (provider)"
     late = Attempt(2, "m@p", "retry", FAILURE, Money(1), Money(1), "reservation", None, 3.0, None)
     assert not late.succeeded
     assert "late: the deadline passed" in str(late)

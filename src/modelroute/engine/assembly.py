@@ -51,8 +51,8 @@ class Assembly:
     """What one attempt has said so far."""
 
     __slots__ = (
-        "_calls", "_raw", "_raw_size", "_reasoning", "_refusal", "_text", "blocks", "degraded", "ended", "failure", "finish", "id", "model",
-        "usage",
+        "_calls", "_raw", "_raw_size", "_reasoning", "_refusal", "_text", "blocks", "degraded", "ended", "failure",
+        "finish", "id", "model", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """One attempt: reserve, open, read, close, settle. Whatever happens in between, the last two are done.
 
-The patience rules (DESIGN 5): `first_token`, `idle` and `attempt` apply while another eligible target remains; the last one
+The patience rules (DESIGN 5): `first_token`, `idle` and `attempt` apply while another eligible target remains; the
+last one
 may use all that is left of the deadline. After a stream's commit only `idle` runs, while the caller waits for us.
 """
 
@@ -42,7 +43,10 @@ _FOREVER = float("inf")
 
 
 class AttemptFlow:
-    """One attempt in the making. `run` is its flow; afterwards `record`, `assembly`, `failure`, `committed` tell what became of it."""
+    """One attempt in the making.
+
+    `run` is its flow; afterwards `record`, `assembly`, `failure` and `committed` tell what became of it.
+    """
 
     __slots__ = (
         "_allowance", "_first_token_at", "_lane", "_opened_at", "_plan", "_request", "_reservation", "_reserved",
@@ -194,7 +198,6 @@ class AttemptFlow:
         charged = charge(
             plan, leg, reserved=self._reserved, assembly=self.assembly, failure=self.failure, sent=self._sent
         )
-        first = self._first_token_at
         target = leg.ranked.target
         self.record = Attempt(
             number=self.number,
@@ -206,11 +209,16 @@ class AttemptFlow:
             basis=charged.basis,
             usage=self.assembly.usage,
             seconds=plan.clock() - self._opened_at,
-            first_token=None if first is None else first - self._opened_at,
+            first_token=self.first_token,
         )
         plan.emit(Attempted(plan.id, self.record))
         plan.emit(Settled(plan.id, self._reservation, target, self.record.reserved, charged.cost, charged.basis))
         return Settle(self._reservation, charged.cost, final=self.failure is None)
+
+    @property
+    def first_token(self) -> float | None:
+        """Seconds from opening to the first content, `None` when none came."""
+        return None if self._first_token_at is None else self._first_token_at - self._opened_at
 
     @property
     def cost(self) -> Money:

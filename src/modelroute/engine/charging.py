@@ -1,7 +1,7 @@
-"""What an attempt is charged, from what is known of it. Never less than the truth where money is promised (INVARIANTS M2).
+"""What an attempt is charged, from what is known of it: never less than the truth under a promise (INVARIANTS M2).
 
-Strict, which is whenever a ceiling set money aside: what is not known to be less is charged at the reservation. Otherwise
-there is no promise to keep, and the best estimate of what was seen is charged and called an estimate.
+Strict, which is whenever a ceiling set money aside: what is not known to be less is charged at the reservation.
+Otherwise there is no promise to keep, and the best estimate of what was seen is charged and called an estimate.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def charge(
 ) -> Charged:
     """Return what the attempt is charged.
 
-    `reserved`: what was set aside, `None` without a ceiling. `failure`: `None` for an answer. `sent`: the call was begun.
+    `reserved`: what was set aside, `None` without a ceiling. `failure`: `None` for an answer. `sent`: whether the call
+    was begun.
     """
     if not sent:
         return _UNBILLED
@@ -48,7 +49,7 @@ def charge(
 
 
 def _is_final(assembly: Assembly, failure: Failure) -> bool:
-    """A report after the finish reason covers the whole answer; an earlier one may have been overtaken by more output."""
+    """A report after the finish reason covers the whole answer; an earlier one may have been overtaken by output."""
     return bool(assembly.finish) or failure.row.charge is Charge.REPORTED
 
 
@@ -59,7 +60,7 @@ def _is_free(leg: Leg, assembly: Assembly, failure: Failure) -> bool:
     rule = failure.row.charge
     if rule is Charge.UNLESS_UNBILLED and not leg.charges_errors:
         return True
-    return assembly.usage is None and (rule is Charge.NOTHING or failure.was_seen is Seen.NO)
+    return assembly.usage is None and failure.was_seen is Seen.NO
 
 
 def _unknown(plan: Plan, leg: Leg, reserved: Money | None, assembly: Assembly) -> Charged:

@@ -2,14 +2,14 @@
 
 A flow is a generator: it yields commands and is sent their results; a driver in `runtime` executes them. The contract:
 
-- A driver never `close()`s a flow. To cancel, it **throws** `Cancelled` into it, so that ``finally: yield Settle(...)`` is legal,
-  and executes the commands that still come shielded, even when cancelled again.
-- `Reserve`, `Close` and `Settle` are never interrupted: the driver finishes them, hands the flow the result and only then throws.
-  So a granted reservation is always known to its owner.
-- A command's limits are computed when it is yielded; `Next.idle` runs from when the driver starts to read, which may be later:
-  with `deliver` the caller is handed events first and may take any time over them.
-- The losers of a `Race` keep running. Yielding a loser again (the same object) picks it up; `Close` ends those of its exchange;
-  what is left is ended with the flow.
+- A driver never `close()`s a flow. To cancel, it **throws** `Cancelled` into it, so that ``finally: yield
+  Settle(...)`` is legal, and executes the commands that still come shielded, even when cancelled again.
+- `Reserve`, `Close` and `Settle` are never interrupted: the driver finishes them, hands the flow the result and only
+  then throws. So a granted reservation is always known to its owner.
+- A command's limits are computed when it is yielded; `Next.idle` runs from when the driver starts to read, which may
+  be later: with `deliver` the caller is handed events first and may take any time over them.
+- The losers of a `Race` keep running. Yielding a loser again (the same object) picks it up; `Close` ends those of its
+  exchange; what is left is ended with the flow.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Open:
 class Next:
     """Hand `deliver` to the caller, then read until there is at least one event, the end, or a limit. Answers `Batch`.
 
-    `idle`: seconds from the start of the read. `until`: in the clock's time. The earlier one ends it; `None` means no limit.
+    `idle`: seconds from the start of the read. `until`: in the clock's time. The earlier one ends it; `None` means no
+    limit.
     """
 
     exchange: Exchange
@@ -92,7 +93,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Replace the reservation by what is charged. Idempotent by id. Answers `None`. `final`: the request reserves no more."""
+    """Replace the reservation by what is charged. Idempotent by id. Answers `None`.
+
+    `final`: the request reserves no more.
+    """
 
     reservation: str
     cost: Money
@@ -129,7 +133,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All events of one network read, in order, and its bytes; `timed_out`: the limit came first (and there are no events)."""
+    """All events of one network read, in order, and its bytes.
+
+    `timed_out`: the limit came first, and there are no events.
+    """
 
     events: Sequence[WireEvent]
     timed_out: bool = False

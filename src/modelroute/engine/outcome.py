@@ -45,7 +45,7 @@ _WHAT_NEXT = {
 }
 
 
-def reply_from(
+def reply_from(  # noqa: PLR0917 - what a reply is made of, in the order it came about
     plan: Plan, leg: Leg, assembly: Assembly, allowance: Allowance, attempts: tuple[Attempt, ...], spent: Money
 ) -> Reply:
     """Return the reply of the attempt that answered."""
@@ -86,7 +86,8 @@ def nothing_eligible(decision: Decision) -> NoEligibleTargetError:
 def nothing_fits(plan: Plan, refused: Refused | None, retry_after: float | None) -> NoEligibleTargetError:
     """Return the error for a request of which nothing was sent."""
     if refused is not None:
-        why = f"no attempt fits the money that is left: {refused.scope} has {refused.left} of the {refused.wanted} wanted."
+        wanted, left = refused.wanted, refused.left
+        why = f"no attempt fits the money that is left: {refused.scope} has {left} of the {wanted} wanted."
     elif retry_after is not None:
         why = f"every eligible target rests; the first is back in {retry_after:.1f} s. Retry then, or add a target."
     else:
@@ -94,7 +95,7 @@ def nothing_fits(plan: Plan, refused: Refused | None, retry_after: float | None)
     return NoEligibleTargetError(f"{why}\n{plan.decision.table()}", decision=plan.decision, retry_after=retry_after)
 
 
-def failed(
+def failed(  # noqa: PLR0917 - what an error is made of, in the order it came about
     plan: Plan,
     failure: Failure,
     attempts: tuple[Attempt, ...],
@@ -123,11 +124,17 @@ def failed(
             partial=partial,
             retry_after=retry_after,
         )
-    kind: type[AttemptsFailedError] = AttemptsFailedError
-    if failure.kind is Kind.LATE:
-        kind = DeadlineExceededError
-    elif failure.kind is Kind.INVALID_OUTPUT:
-        kind = InvalidOutputError
+    if failure.kind is Kind.INVALID_OUTPUT:
+        return InvalidOutputError(
+            message,
+            decision=plan.decision,
+            attempts=attempts,
+            failure=failure,
+            cost=spent,
+            problems=tuple(failure.message.split("; ")),
+            retry_after=retry_after,
+        )
+    kind = DeadlineExceededError if failure.kind is Kind.LATE else AttemptsFailedError
     return kind(
         message, decision=plan.decision, attempts=attempts, failure=failure, cost=spent, retry_after=retry_after
     )

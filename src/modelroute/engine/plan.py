@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["Allowance", "Leg", "Legs", "OnInterrupt", "Plan"]
 
 OnInterrupt = Literal["raise", "buffer"]
-"""What a stream does when it breaks after content: raise with what arrived, or hold everything back until it is whole."""
+"""What a stream does when it breaks after content: raise with what arrived, or hold everything back until it is
+whole.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What one attempt may cost: the output cap to send, and the most the provider can then bill (`None`: not bounded)."""
+    """What one attempt may cost: the output cap to send, and the most the provider can then bill.
+
+    `bound` is `None` where that is not bounded.
+    """
 
     output_cap: int | None
     bound: Money | None
@@ -41,8 +46,8 @@ class Allowance:
 class Leg:
     """One ranked target, ready to be tried.
 
-    `prepare` encodes the request for it. `lanes` counts its keys. `charges_errors` is false where the provider documents
-    failed requests as unbilled. `silent`: it reasons without showing it, so its first token comes late.
+    `prepare` encodes the request for it. `lanes` counts its keys. `charges_errors` is false where the provider
+    documents failed requests as unbilled. `silent`: it reasons without showing it, so its first token comes late.
     `provenance` is what `reply.message` says of where it came from.
     """
 
@@ -57,7 +62,7 @@ class Leg:
 class Legs(Sequence[Leg]):
     """The legs of a decision in its order, each made when first looked at: most requests need only the first."""
 
-    __slots__ = ("_make", "_made", "_ranked")
+    __slots__ = ("_made", "_make", "_ranked")
 
     def __init__(self, ranked: Sequence[Ranked], make: Callable[[Ranked], Leg]) -> None:
         self._ranked = ranked
@@ -88,13 +93,16 @@ class Plan:
 
     - `legs`: the decision's ranked targets in order. `streaming`: content goes to the caller as it comes.
     - `clock`: seconds that never go back; `wall`: Unix seconds; `draw`: uniform in [0, 1).
-    - `deadline`: in the clock's time, to the reply (`chat`) or to the commit (`stream`); `explicit`: it bounds everything.
-    - `allow(ranked, room, others, again)`: what an attempt may cost with `room` of the ceiling left (`None`: no ceiling) when
+    - `deadline`: in the clock's time, to the reply (`chat`) or to the commit (`stream`); `explicit`: it bounds
+      everything.
+    - `allow(ranked, room, others, again)`: what an attempt may cost with `room` of the ceiling left (`None`: no
+      ceiling) when
       the targets `others()` may be tried after it; asking the same target `again` never takes what one of them needs.
       `None`: does not fit.
-    - `bill(target, usage)`: the cost of reported usage and how it is known; `presume(target, text)`: the cost of what was
-      seen when nothing was reported.
-    - `check(text)`: a failure when the finished answer is not acceptable; `repair` then makes the request to try again with.
+    - `bill(target, usage)`: the cost of reported usage and how it is known; `presume(target, text)`: the cost of what
+      was seen when nothing was reported.
+    - `check(text)`: a failure when the finished answer is not acceptable; `repair` then makes the request to try
+      again with.
     - `emit` hears of everything and never waits; `answered` is told the reply.
     """
 

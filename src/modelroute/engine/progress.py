@@ -3,11 +3,13 @@
 The rules, in order:
 
 1. No more than `max_attempts` upstream calls, over retries and fallbacks together (INVARIANTS T1).
-2. A failure's row says whether the same target, another target, another provider, a larger context or nobody may be asked.
-3. Targets that rest are passed over while another is left. When only resting ones are left: wait if the end is known and
-   fits the deadline; if the end is our own guess, the first is tried at once (a wrong guess must not cause an outage).
-4. Asking the same key of the same target again costs a token of the retry budget and a wait; so does, after a failure, a
-   target that rests. Another healthy target, or another key of this one, is free.
+2. A failure's row says whether the same target, another target, another provider, a larger context or nobody may be
+   asked.
+3. Targets that rest are passed over while another is left. When only resting ones are left: wait if the end is known
+   and fits the deadline; if the end is our own guess, the first is tried at once (a wrong guess must not cause an
+   outage).
+4. Asking the same key of the same target again costs a token of the retry budget and a wait; so does, after a failure,
+   a target that rests. Another healthy target, or another key of this one, is free.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ __all__ = ["Progress", "Step", "Stop", "Try", "Wait"]
 
 _UNTOLD_HOLD = {Kind.RATE_LIMITED: 1.0, Kind.EXHAUSTED: 300.0, Kind.DENIED: 60.0, Kind.NOT_SERVED: 300.0}
 """Seconds a target rests when the provider did not say for how long."""
+
+MISSING_SECONDS = 600.0
+"""Seconds for which a target is passed over for what it was seen not to take."""
 
 _LEAST_HOLD = BASE
 """Seconds a target rests when told to come back at once: long enough for another to be asked first."""
@@ -180,7 +185,7 @@ class Progress:
         return [other.ranked.target for other in self._left() if other is not leg]
 
     def _left(self) -> Iterator[Leg]:
-        """Yield the legs that may still be tried, in order. One that was tried stays only while its key may be free again."""
+        """Yield the legs that may still be tried, in order. One that was tried stays only while its key may be free."""
         return (leg for leg in self.plan.legs if leg.ranked.target not in self._excluded)
 
     def _free_lane(self, leg: Leg) -> int | None:
@@ -239,7 +244,7 @@ class Progress:
         """Let the lane rest where the table says so, and remember a feature that is missing."""
         target = leg.ranked.target
         if failure.kind is Kind.UNSUPPORTED and failure.feature is not None:
-            self.plan.experience.lacks(target, failure.feature)
+            self.plan.experience.lacks(target, failure.feature, self.plan.wall() + MISSING_SECONDS)
         if failure.row.breaker is not Breaker.HOLDS:
             return
         told = failure.retry_after

@@ -1,7 +1,7 @@
 """The flow of one request: try targets in the decision's order until one answers or nobody may be asked any more.
 
-One generator serves sync and async, plain and streamed, real and virtual time. It does no I/O: it yields the commands of
-`engine.commands`, and a driver in `runtime` executes them.
+One generator serves sync and async, plain and streamed, real and virtual time. It does no I/O: it yields the commands
+of `engine.commands`, and a driver in `runtime` executes them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Answered:
 def route(plan: Plan) -> Flow[Answered]:
     """Return the flow of one request.
 
-    Ends with `Answered`, or raises `AttemptsFailedError` and its kinds, `NoEligibleTargetError` when no attempt fits the
-    ceiling, or `commands.Cancelled` when that was thrown in.
+    Ends with `Answered`, or raises `AttemptsFailedError` and its kinds, `NoEligibleTargetError` when no attempt fits
+    the ceiling, or `commands.Cancelled` when that was thrown in.
     """
     course = _Course(plan)
     plan.emit(Decided(plan.id, plan.decision))
@@ -165,10 +165,8 @@ class _Course:
     def _answered(self, leg: Leg, flow: AttemptFlow, allowance: Allowance) -> Answered:
         plan = self.plan
         usage = flow.assembly.usage
-        record = flow.record
-        assert record is not None
         target = leg.ranked.target
-        plan.experience.answered(target, None if usage is None else usage.output_tokens, record.first_token)
+        plan.experience.answered(target, None if usage is None else usage.output_tokens, flow.first_token)
         reply = reply_from(plan, leg, flow.assembly, allowance, tuple(self.attempts), self.spent)
         plan.answered(reply)
         self.finished(target, None)

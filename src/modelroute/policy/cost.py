@@ -40,8 +40,8 @@ __all__ = [
 ]
 
 FORECASTS_BEFORE_HOLDING = 2
-"""Money is held for a fallback only above so many times the forecast: an answer of more than twice the usual length is rare,
-and a cut answer is worth less than a second try that is seldom needed."""
+"""Money is held for a fallback only above so many times the forecast: an answer of more than twice the usual length
+is rare, and a cut answer is worth less than a second try that is seldom needed."""
 
 UNPRICED = "unpriced"
 """Basis of a bill for which no price is known: its amount is 0 and says nothing."""

@@ -28,6 +28,8 @@ class Key:
     """Environment variables that may hold it, in order; empty for the other kinds."""
 
     def __init__(self, source: str | Secret | Callable[[], str]) -> None:
+        object.__setattr__(self, "_source", None)  # so that a traceback with locals can show what was never finished
+        object.__setattr__(self, "variables", ())
         if isinstance(source, str):
             source = Secret(source)
         if not isinstance(source, Secret) and not callable(source):
@@ -35,7 +37,6 @@ class Key:
                 f"a key is text, a callable that returns text, or Key.env('NAME'), not {type(source).__name__}"
             )
         object.__setattr__(self, "_source", source)
-        object.__setattr__(self, "variables", ())
 
     @classmethod
     def env(cls, *names: str) -> Key:

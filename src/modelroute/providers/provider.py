@@ -76,6 +76,8 @@ class Provider:
         allow_plaintext: bool = False,
     ) -> None:
         set_field = object.__setattr__
+        for field in Provider.__slots__:
+            set_field(self, field, None)  # so that a traceback with locals can show what was never finished
         set_field(self, "name", _checked_name(name))
         set_field(self, "keys", as_keys(key))
         set_field(self, "region", region)

@@ -1,7 +1,8 @@
 """How long to wait before the same target is asked again: full jitter, by class of failure, never past what remains.
 
-Numbers: INVARIANTS section 3 (base 0.1 s, 1 s when throttled, cap 8 s, never more than half of what remains; a provider's
-own wait is honoured with up to half of it as jitter, up to 60 s). `Retry(wait=...)` takes tenacity's strategies instead.
+Numbers: INVARIANTS section 3 (base 0.1 s, 1 s when throttled, cap 8 s, never more than half of what remains; a
+provider's own wait is honoured with up to half of it as jitter, up to 60 s). `Retry(wait=...)` takes tenacity's
+strategies instead.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ _THROTTLED = frozenset({Kind.RATE_LIMITED, Kind.SATURATED})
 class Retry:
     """How often and how patiently a request is tried.
 
-    `max_attempts` bounds upstream calls over retries and fallbacks together (default 4). `wait`: a tenacity strategy such
-    as ``tenacity.wait_random_exponential(max=8)``; `None` is full jitter by class of failure. A wait that does not fit
-    the deadline is never begun: another target is tried, or the request fails with `retry_after`.
+    `max_attempts` bounds upstream calls over retries and fallbacks together (default 4). `wait`: a tenacity strategy
+    such as ``tenacity.wait_random_exponential(max=8)``; `None` is full jitter by class of failure. A wait that does not
+    fit the deadline is never begun: another target is tried, or the request fails with `retry_after`.
     """
 
     max_attempts: int = 4

@@ -1,10 +1,12 @@
-"""What a router has learned of its targets in this process: holds, missing features, lengths of answers, latency, conversations.
+"""What a router has learned in this process: holds, missing features, lengths of answers, latency, conversations.
 
-All of it is advice that makes the next decision better; losing it costs quality, never correctness. Everything is bounded.
+All of it is advice that makes the next decision better; losing it costs quality, never correctness. Everything is
+bounded.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,10 +17,17 @@ from modelroute.types.facts import Affinity, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CONVERSATIONS", "Experience", "Hold"]
+__all__ = ["CONVERSATIONS", "USUAL_OUTPUT", "Experience", "Hold"]
 
 CONVERSATIONS = 10_000
 """How many conversations are remembered."""
+
+USUAL_OUTPUT = 500
+"""Tokens an answer is expected to have before any was seen. A target not tried yet is expected to answer as the others
+did: else whatever answered first would look cheap for ever."""
+
+_MOST_MISSING = 32
+"""How many features of one target are remembered as missing."""
 
 _SMOOTHING = 0.2
 """Weight of the newest answer in the forecast of output tokens and in latency."""
@@ -41,14 +50,26 @@ class Experience:
     Read as a whole through `snapshot`: an immutable view that is rebuilt only when something changed.
     """
 
-    __slots__ = ("_conversations", "_holds", "_latency", "_lock", "_missing", "_outputs", "_view")
+    __slots__ = (
+        "_conversations",
+        "_holds",
+        "_latency",
+        "_lock",
+        "_missing",
+        "_outputs",
+        "_stale_at",
+        "_usual_output",
+        "_view",
+    )
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holds: dict[tuple[str, int], Hold] = {}
-        self._missing: dict[str, frozenset[str]] = {}
+        self._missing: dict[str, dict[str, float]] = {}
+        self._stale_at = math.inf
         self._outputs: dict[str, float] = {}
         self._latency: dict[str, float] = {}
+        self._usual_output: float | None = None
         self._conversations: Bounded[str, Affinity] = Bounded(CONVERSATIONS)
         self._view: tuple[Mapping[str, frozenset[str]], Mapping[str, float], Mapping[str, float]] | None = None
 
@@ -80,12 +101,15 @@ class Experience:
         """Return the lane that is free first."""
         return min(range(lanes), key=lambda lane: self._holds.get((target, lane), _FREE).until)
 
-    def lacks(self, target: str, feature: str) -> None:
-        """Remember that `target` was seen not to take `feature`."""
+    def lacks(self, target: str, feature: str, until: float) -> None:
+        """Remember until `until` that `target` was seen not to take `feature`.
+
+        Not for ever: it may learn, or only one value was the trouble.
+        """
         with self._lock:
-            known = self._missing.get(target, frozenset())
-            if len(known) < 32:
-                self._missing[target] = known | {feature}
+            known = self._missing.setdefault(target, {})
+            if feature in known or len(known) < _MOST_MISSING:
+                known[feature] = max(until, known.get(feature, until))
                 self._view = None
 
     def answered(self, target: str, output_tokens: int | None, first_token: float | None) -> None:
@@ -93,6 +117,7 @@ class Experience:
         with self._lock:
             if output_tokens is not None:
                 self._outputs[target] = _smoothed(self._outputs.get(target), float(output_tokens))
+                self._usual_output = _smoothed(self._usual_output, float(output_tokens))
             if first_token is not None:
                 self._latency[target] = _smoothed(self._latency.get(target), first_token)
             self._view = None
@@ -109,10 +134,10 @@ class Experience:
 
     def snapshot(self, now: float, *, draw: float, lanes: Mapping[str, int], affinity: Affinity | None) -> Snapshot:
         """Return all of it as one immutable value. `lanes`: how many keys each target has."""
-        view = self._view
+        view = self._view if now < self._stale_at else None
         if view is None:
             with self._lock:
-                view = self._view = (dict(self._missing), dict(self._outputs), dict(self._latency))
+                view = self._view = (self._still_missing(now), dict(self._outputs), dict(self._latency))
         holds: dict[str, float] = {}
         if self._holds:
             for target in {target for target, _ in list(self._holds)}:
@@ -121,9 +146,26 @@ class Experience:
                     holds[target] = hold.until
             self._forget_past_holds(now)
         missing, outputs, latency = view
+        usual = self._usual_output
         return Snapshot(
-            now=now, draw=draw, holds=holds, missing=missing, outputs=outputs, latency=latency, affinity=affinity
+            now=now,
+            draw=draw,
+            holds=holds,
+            missing=missing,
+            outputs=outputs,
+            default_output=USUAL_OUTPUT if usual is None else math.ceil(usual),
+            latency=latency,
+            affinity=affinity,
         )
+
+    def _still_missing(self, now: float) -> dict[str, frozenset[str]]:
+        """Return what is missing at `now`, forget what no longer is, and note when the next of it ends."""
+        for target, features in list(self._missing.items()):
+            self._missing[target] = {feature: until for feature, until in features.items() if until > now}
+            if not self._missing[target]:
+                del self._missing[target]
+        self._stale_at = min((end for each in self._missing.values() for end in each.values()), default=math.inf)
+        return {target: frozenset(features) for target, features in self._missing.items()}
 
     def _forget_past_holds(self, now: float) -> None:
         with self._lock:

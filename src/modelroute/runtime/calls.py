@@ -1,4 +1,4 @@
-"""From what a caller types to a checked `Request` and its `CallOptions`: one reading for every method of both routers."""
+"""From what a caller types to a checked `Request` and its `CallOptions`: one reading for both routers."""
 
 from __future__ import annotations
 
@@ -132,8 +132,11 @@ def request_from(
             raise RequestError("extra_body= must be a mapping of parameters to send as they are")
         sent.update(cast(Mapping[str, object], extra))
     choices = sent.get("n")
-    if choices is not None and (isinstance(choices, bool) or not isinstance(choices, int) or choices < 1):
-        raise RequestError(f"n= must be a whole number of at least 1, not {choices!r}: it multiplies the cost")
+    if choices is not None and (isinstance(choices, bool) or not isinstance(choices, int) or choices != 1):
+        raise RequestError(
+            f"n= can only be 1, not {choices!r}: a reply holds one answer, and the others would be paid for and lost. "
+            "Call several times instead."
+        )
     worded = sent.pop("reasoning_effort", None)
     effort = asking.get("effort")
     request = Request(

@@ -12,7 +12,10 @@ __all__ = ["Clocks"]
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """`monotonic`: seconds that never go back. `wall`: Unix seconds. `draw`: uniform in [0, 1). `sleep`: blocks this thread."""
+    """Two clocks, a die and a way to wait.
+
+    `monotonic`: seconds that never go back; `wall`: Unix seconds; `draw`: uniform in [0, 1); `sleep`: blocks.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time

@@ -1,7 +1,7 @@
 """Which conversation a request continues, so that it can stay where its prefix is cached.
 
-Three ways to know, the first that applies: the caller's `conversation=`; what `reply.message` says of where it came from;
-the digest of the messages up to the last answer, which is what was remembered when that answer was given.
+Three ways to know, the first that applies: the caller's `conversation=`; the digest of the messages up to the last
+answer, which is what was remembered when that answer was given; what `reply.message` says of where it came from.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from modelroute.types.facts import Affinity
 from modelroute.types.messages import PROVENANCE
@@ -76,7 +76,7 @@ def _last_answer(messages: Sequence[Message]) -> int | None:
 def _from_provenance(message: Message) -> Affinity | None:
     provenance = message.get(PROVENANCE)
     if isinstance(provenance, Mapping):
-        target = provenance.get("target")
+        target = cast(Mapping[str, object], provenance).get("target")
         if isinstance(target, str):
             return Affinity(target, 0)
     return None

@@ -1,4 +1,4 @@
-"""What `Router` and `AsyncRouter` share: from a call to its decision, and from the decision to the plan that is executed."""
+"""What `Router` and `AsyncRouter` share: from a call to its decision, and from there to the plan that is executed."""
 
 from __future__ import annotations
 
@@ -111,14 +111,16 @@ class RouterCore:
             raise RouterClosedError("this router is closed; make a new one")
         options = NOTHING_SAID | options
         now = self.clocks.wall()
-        facts = self.facts(request, options, streaming=streaming)
         affinity = affinity_of(request.messages, options.conversation, self.experience)
         snapshot = self.experience.snapshot(now, draw=self.clocks.draw(), lanes=self._lanes, affinity=affinity)
+        facts = self.facts(request, options, streaming=streaming, missing=snapshot.missing)
         decision = self.compiled.decide(facts, snapshot, prefer=options.prefer)
         return Prepared(request, options, facts, snapshot, decision)
 
-    def facts(self, request: Request, options: CallOptions, *, streaming: bool) -> RequestFacts:
-        """Return what a policy may know of the request."""
+    def facts(
+        self, request: Request, options: CallOptions, *, streaming: bool, missing: Mapping[str, frozenset[str]]
+    ) -> RequestFacts:
+        """Return what a policy may know of the request. `missing`: what each target was seen not to take."""
         deadline = options.deadline
         if deadline is None:
             deadline = STREAM_DEADLINE if streaming else CHAT_DEADLINE
@@ -133,7 +135,7 @@ class RouterCore:
             output_cap=request.output_cap,
             choices=choices if isinstance(choices, int) and choices > 0 else 1,
             unbounded=unbounded(request),
-            barred=self._barred(request),
+            barred=self._barred(request, missing),
             seconds=deadline,
             effort=request.effort,
         )
@@ -188,12 +190,16 @@ class RouterCore:
         if not prepared.decision.ranked:
             raise nothing_eligible(prepared.decision)
 
-    def _barred(self, request: Request) -> dict[str, str]:
+    def _barred(self, request: Request, missing: Mapping[str, frozenset[str]]) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, endpoint in self.endpoints.items():
             reason = endpoint.carries(request)
             if reason is not None:
                 found[name] = reason
+        for name, features in missing.items():
+            used = sorted(features & _asked_for(request))
+            if used and name not in found:
+                found[name] = f"was seen not to take {', '.join(used)}"
         return found
 
     def _leg(self, ranked: Ranked, prepared: Prepared) -> Leg:
@@ -225,7 +231,10 @@ class RouterCore:
 
 
 class _Allowances:
-    """What each attempt of one request may cost: the decision's own figures at first, worked out again once money is gone."""
+    """What each attempt of one request may cost.
+
+    The decision's own figures at first; worked out again once money is gone.
+    """
 
     __slots__ = ("_core", "_prepared")
 
@@ -264,6 +273,18 @@ def _candidate(endpoint: Endpoint) -> Candidate:
     )
 
 
+def _asked_for(request: Request) -> set[str]:
+    """Return the parameters a request uses, by the names in which providers refuse them."""
+    asked = set(request.parameters)
+    if request.tools:
+        asked.add("tools")
+    if request.tool_choice is not None:
+        asked.add("tool_choice")
+    if request.effort is not None:
+        asked.update(("effort", "reasoning_effort"))
+    return asked
+
+
 def _reasons_unseen(endpoint: Endpoint, request: Request) -> bool:
     """Whether the model may think for long without showing it, so that its first token comes late."""
     model = endpoint.target.model
@@ -289,7 +310,8 @@ def _endpoints(providers: Sequence[Provider], catalog: Catalog) -> dict[str, End
             name = endpoint.target.name
             if name in found:
                 raise ConfigurationError(
-                    f"the target {name!r} is declared twice; give one of the providers another name=, or list its keys together"
+                    f"the target {name!r} is declared twice; give one of the providers another name=, "
+                    "or list its keys together"
                 )
             found[name] = endpoint
     return found

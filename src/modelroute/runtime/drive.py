@@ -1,7 +1,7 @@
 """The sync driver: executes a flow's commands one after the other.
 
-On anything that ends the call early (`KeyboardInterrupt`, leaving a stream) it throws `Cancelled` into the flow and executes
-what the flow still wants done. A flow is never closed: closing would forbid it to settle.
+On anything that ends the call early (`KeyboardInterrupt`, leaving a stream) it throws `Cancelled` into the flow and
+executes what the flow still wants done. A flow is never closed: closing would forbid it to settle.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def perform(performer: SyncPerformer, command: Command) -> object:
 def unwind(flow: Generator[Command, object, object], command: Command, performer: SyncPerformer) -> None:
     """End `flow`, which waits at `command`.
 
-    Carries a protected command through, throws `Cancelled`, and does what the flow still wants done. What interrupts this
-    is raised once it is over: a flow is never left half ended.
+    Carries a protected command through, throws `Cancelled`, and does what the flow still wants done. What interrupts
+    this is raised once it is over: a flow is never left half ended.
     """
     interruption: BaseException | None = None
     told = False

@@ -1,8 +1,8 @@
 """The async driver: executes a flow's commands on the running loop, and keeps three promises under cancellation.
 
 - `Reserve`, `Close` and `Settle` are carried through, however often the task is cancelled meanwhile.
-- Cancelled anywhere else, it throws `Cancelled` into the flow, carries out what the flow still wants done, and only then
-  lets the cancellation go on.
+- Cancelled anywhere else, it throws `Cancelled` into the flow, carries out what the flow still wants done, and only
+  then lets the cancellation go on.
 - A settlement that is slow finishes behind the caller (INVARIANTS T3): it is waited for at most `SETTLE_PATIENCE`.
 """
 
@@ -168,7 +168,7 @@ class AsyncRun(Generic[R]):
                 if isinstance(command, Next | Open | Sleep):
                     return await self._carried_through(self._begin(command))
                 return await self._perform(command)
-            except Exception:  # noqa: BLE001 - the flow is ended whatever a performer raises; what began this is raised
+            except Exception:  # noqa: BLE001, S112 - the flow is ended whatever is raised; what began this is raised later
                 continue
         return None
 
@@ -213,7 +213,7 @@ class AsyncRun(Generic[R]):
         return Won(index, tasks[index].result())
 
     async def _drop_pending(self, of: Close | None = None) -> None:
-        """End losers of races: those that read the exchange being closed, or all of them. What they opened is closed."""
+        """End losers of races: those that read the exchange being closed, or all. What they opened is closed."""
         for key, (command, task) in list(self._pending.items()):
             if of is not None and not (isinstance(command, Next) and command.exchange is of.exchange):
                 continue

@@ -116,7 +116,7 @@ class Facade:
         return view
 
     def explain(self, messages: Messages, **asking: Unpack[Asking]) -> Decision:
-        """Return the decision that `chat` would execute with the same arguments. Sends nothing and waits for nothing."""
+        """Return the decision that `chat` would execute with the same arguments. Sends nothing, waits for nothing."""
         return self._prepared(messages, asking, streaming=False).decision
 
     def _prepared(

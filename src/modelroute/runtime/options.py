@@ -19,9 +19,9 @@ from modelroute.types.facts import AUTO
 from modelroute.types.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from modelroute.engine.plan import OnInterrupt
     from typing import Unpack
 
+    from modelroute.engine.plan import OnInterrupt
     from modelroute.policy.objective import Prefer
 
 __all__ = ["NOTHING_SAID", "CallOptions", "Demands", "Names", "constraints_from", "names", "refuse_misspelled"]

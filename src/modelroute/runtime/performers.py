@@ -1,4 +1,7 @@
-"""What a driver needs done: one method per command, for sync and for async. Simulators and the real runtime both implement it."""
+"""What a driver needs done: one method per command, for sync and for async.
+
+Simulators and the real runtime both implement it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,8 @@ class SyncPerformer(Protocol):
 class AsyncPerformer(Protocol):
     """Executes commands on an event loop. What is done at once is returned, what takes time is awaited.
 
-    `open` and `next` must undo themselves when cancelled; `reserve`, `close` and `settle` are run to their end by the driver.
+    `open` and `next` must undo themselves when cancelled; `reserve`, `close` and `settle` are run to their end by the
+    driver.
     """
 
     def reserve(self, command: Reserve) -> Granted | Refused | Awaitable[Granted | Refused]:

@@ -83,7 +83,9 @@ class Ending(StoreKeeping):
 class SyncPerforming(StoreKeeping):
     """Executes commands by blocking this thread. Shared by all threads of a router."""
 
-    def __init__(self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, SyncConnections]]) -> None:
+    def __init__(
+        self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, SyncConnections]]
+    ) -> None:
         super().__init__(store, clocks)
         self._routes = routes
 
@@ -91,13 +93,14 @@ class SyncPerforming(StoreKeeping):
         """Send the call and wait for its status."""
         endpoint, http = self._routes[command.target]
         limit = Limit(command.until, self._clocks.monotonic() + command.connect)
+        secret = None
         try:
             secret = resolve_key(endpoint, command.lane)
             source = http.open(authorized(endpoint, command.call, secret), limit)
         except KeyFailure as denied:
             return Failed(denied.failure)
         except HttpError as error:
-            return Failed(opening_failure(error))
+            return Failed(opening_failure(error, secret))
         if source.status == 200:
             return Opened(SyncUpstream(source, command.call.decoder(), limit, secret))
         body = _error_body(source)
@@ -146,7 +149,9 @@ class SyncPerforming(StoreKeeping):
 class AsyncPerforming(StoreKeeping):
     """Executes commands on the running loop."""
 
-    def __init__(self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, AsyncConnections]]) -> None:
+    def __init__(
+        self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, AsyncConnections]]
+    ) -> None:
         super().__init__(store, clocks)
         self._routes = routes
         self._behind: set[asyncio.Future[None]] = set()
@@ -155,13 +160,14 @@ class AsyncPerforming(StoreKeeping):
         """Send the call and wait for its status."""
         endpoint, http = self._routes[command.target]
         limit = Limit(command.until, asyncio.get_running_loop().time() + command.connect)
+        secret = None
         try:
             secret = resolve_key(endpoint, command.lane)
             source = await http.open(authorized(endpoint, command.call, secret), limit)
         except KeyFailure as denied:
             return Failed(denied.failure)
         except HttpError as error:
-            return Failed(opening_failure(error))
+            return Failed(opening_failure(error, secret))
         if source.status == 200:
             return Opened(AsyncUpstream(source, command.call.decoder(), limit, secret))
         body = await _error_body_async(source)

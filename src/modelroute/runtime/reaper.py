@@ -1,7 +1,9 @@
 """Ends the flows of streams that were dropped without being closed: their reservations become presumed spend.
 
-A dropped stream is noticed by the garbage collector, in any thread and at any point, so nothing is done there but noting
-the flow down; it is ended at the router's next call or when the router is closed. The lease is the guarantee, this is the courtesy.
+A dropped stream is noticed by the garbage collector, in any thread and at any point, so nothing is done there but
+noting
+the flow down; it is ended at the router's next call or when the router is closed. The lease is the guarantee, this is
+the courtesy.
 """
 
 from __future__ import annotations

@@ -25,40 +25,75 @@ __all__ = [
 
 
 class SyncSource(Protocol):
-    """The answer to one request: its status, headers by lower-case name, and its body piece by piece (``b""``: its end)."""
+    """The answer to one request: its status, headers by lower-case name, and its body piece by piece."""
 
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
     @property
-    def headers(self) -> Mapping[str, str]: ...
-    def read(self) -> bytes: ...
-    def close(self) -> None: ...
+    def headers(self) -> Mapping[str, str]:
+        """Values by lower-case name."""
+        ...
+
+    def read(self) -> bytes:
+        """Return the next bytes of the body, ``b""`` at its end."""
+        ...
+
+    def close(self) -> None:
+        """End it; the connection is kept when the body was read to its end."""
+        ...
 
 
 class SyncConnections(Protocol):
     """What sends requests: `SyncHttp`, or a script in its place. Raises `HttpError`s and nothing else."""
 
-    def open(self, request: HttpRequest, limit: Limit) -> SyncSource: ...
-    def close(self) -> None: ...
+    def open(self, request: HttpRequest, limit: Limit) -> SyncSource:
+        """Send `request` and return the answer once its headers are here."""
+        ...
+
+    def close(self) -> None:
+        """Close idle connections."""
+        ...
 
 
 class AsyncSource(Protocol):
     """`SyncSource` on an event loop; `abort` cuts it from anywhere."""
 
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
     @property
-    def headers(self) -> Mapping[str, str]: ...
-    async def read(self) -> bytes: ...
-    async def aclose(self) -> None: ...
-    def abort(self) -> None: ...
+    def headers(self) -> Mapping[str, str]:
+        """Values by lower-case name."""
+        ...
+
+    async def read(self) -> bytes:
+        """Return the next bytes of the body, ``b""`` at its end."""
+        ...
+
+    async def aclose(self) -> None:
+        """End it; the connection is kept when the body was read to its end."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection, from any thread."""
+        ...
 
 
 class AsyncConnections(Protocol):
     """`SyncConnections` on an event loop."""
 
-    async def open(self, request: HttpRequest, limit: Limit) -> AsyncSource: ...
-    async def aclose(self) -> None: ...
+    async def open(self, request: HttpRequest, limit: Limit) -> AsyncSource:
+        """Send `request` and return the answer once its headers are here."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close idle connections."""
+        ...
 
 
 class SyncRoutes(dict[str, "tuple[Endpoint, SyncConnections]"]):
@@ -108,7 +143,9 @@ def _options(endpoint: Endpoint) -> HttpOptions:
     if options is None:
         return _DEFAULT
     if not isinstance(options, HttpOptions):
-        raise ConfigurationError(f"http= of {endpoint.target.provider} must be HttpOptions(...), not {type(options).__name__}")
+        raise ConfigurationError(
+            f"http= of {endpoint.target.provider} must be HttpOptions(...), not {type(options).__name__}"
+        )
     return options
 
 

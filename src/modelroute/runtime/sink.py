@@ -1,7 +1,7 @@
-"""Where notices go: `on_event` and the `modelroute` logger, on a thread of their own: neither can slow or fail a request.
+"""Where notices go: `on_event` and the logger, on a thread of their own: neither can slow or fail a request.
 
-The queue holds 10,000 notices (INVARIANTS C6); beyond that, and after the router was closed, they are dropped and counted.
-The thread starts with the first notice anybody listens to, and again in a forked child.
+The queue holds 10,000 notices (INVARIANTS C6); beyond that, and after the router was closed, they are dropped and
+counted. The thread starts with the first notice anybody listens to, and again in a forked child.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOGGER.addHandler(logging.NullHandler())  # whether anything is shown is the ap
 
 
 class Sink:
-    """Hands notices to `on_event` and to the logger, in order, behind the caller. `dropped` counts those that were lost."""
+    """Hands notices to `on_event` and to the logger, in order, behind the caller. `dropped` counts those lost."""
 
     __slots__ = ("_closed", "_lock", "_on_event", "_process", "_queue", "_thread", "_wake", "dropped")
 
@@ -37,7 +37,7 @@ class Sink:
         self._renew()
 
     def _renew(self) -> None:
-        """Begin anew. A forked child has neither the parent's thread nor its notices, and its locks may be held by nobody."""
+        """Begin anew: a forked child has not its parent's thread, and the locks may have been held by it."""
         self._process = os.getpid()
         self._queue: deque[RouterEvent | threading.Event] = deque()
         self._wake = threading.Event()

@@ -1,7 +1,7 @@
 """A streamed answer in the caller's hands: typed events as they come, text alone, and the whole reply at the end.
 
-A stream opens when it is first read. Leaving its block frees connection, slot and reservation at once; dropping it without
-does so when the last reference goes, with a `ResourceWarning`.
+A stream opens when it is first read. Leaving its block frees connection, slot and reservation at once; dropping it
+without does so when the last reference goes, with a `ResourceWarning`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from modelroute.types.events import TextDelta
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-
     from typing import Self
 
     from modelroute.engine.commands import Command, Flow
@@ -35,8 +34,8 @@ __all__ = ["Stream"]
 class Stream:
     """A streamed answer. Use it as a context manager and iterate it.
 
-    Iterating yields `TextDelta`, `ReasoningDelta` and `ToolCallDelta`; `text` iterates the text alone. `reply` is the whole
-    `Reply` once the iteration has ended. `decision` is known from the start.
+    Iterating yields `TextDelta`, `ReasoningDelta` and `ToolCallDelta`; `text` iterates the text alone. `reply` is the
+    whole `Reply` once the iteration has ended. `decision` is known from the start.
 
     Iterating raises what `chat` raises; after content was handed over a failure is a `StreamInterruptedError` whose
     `.partial` holds what arrived. Not for use by two threads at once.

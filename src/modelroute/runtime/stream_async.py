@@ -15,7 +15,6 @@ from modelroute.types.events import TextDelta
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
-
     from typing import Self
 
     from modelroute.engine.commands import Flow
@@ -32,8 +31,8 @@ __all__ = ["AsyncStream"]
 class AsyncStream:
     """A streamed answer on the running loop: `async with` it and iterate it with `async for`.
 
-    Everything else is as in `Stream`. Not for use by two tasks at once: the second one's read is a `RequestError`. Closing
-    it while another task reads is fine: that task's iteration ends there.
+    Everything else is as in `Stream`. Not for use by two tasks at once: the second one's read is a `RequestError`.
+    Closing it while another task reads is fine: that task's iteration ends there.
     """
 
     __slots__ = (

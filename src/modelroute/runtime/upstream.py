@@ -1,4 +1,4 @@
-"""What sync and async share in talking to a provider: the key, the HTTP request, and what an HTTP error means in our table."""
+"""What sync and async share in talking to a provider: the key, the request, what an HTTP error means in our table."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def resolve_key(endpoint: Endpoint, lane: int) -> Secret | None:
     key = endpoint.keys[lane]
     try:
         secret = key.resolve(os.environ)
-    except Exception as error:  # a callable of the user's: whatever it raises, the attempt is denied and the next one tried
+    except Exception as error:  # noqa: BLE001 - a callable of the user's: whatever it raises, the attempt is denied
         why = f"the key of {endpoint.target.provider} could not be had: its callable raised {type(error).__name__}"
         raise KeyFailure(Failure(Kind.DENIED, why)) from None
     if secret is None and endpoint.needs_key:
@@ -110,18 +110,22 @@ def authorized(endpoint: Endpoint, call: Call, secret: Secret | None) -> HttpReq
     return HttpRequest(method=call.method, url=call.url, headers=headers, body=call.body)
 
 
-def opening_failure(error: HttpError) -> Failure:
-    """Return what an error before the first byte of the body means."""
+def opening_failure(error: HttpError, secret: Secret | None = None) -> Failure:
+    """Return what an error before the first byte of the body means, without the key: a protocol error quotes bytes."""
+    failure = _opening_failure(error)
+    return failure if secret is None else without_key(failure, secret)
+
+
+def _opening_failure(error: HttpError) -> Failure:
     if isinstance(error, HttpUnreachable):
         return Failure(Kind.UNREACHABLE, error.message)
     if isinstance(error, HttpTimeout):
         if error.phase == "connect":
             return Failure(Kind.UNREACHABLE, "connecting took too long")
         return Failure(Kind.SILENT, "no response within the limit")
-    assert isinstance(error, HttpBroken)
-    if not error.sent:
+    if isinstance(error, HttpBroken) and not error.sent:
         return Failure(Kind.UNREACHABLE, error.message)
-    if not error.any_bytes:
+    if isinstance(error, HttpBroken) and not error.any_bytes:
         return Failure(Kind.TRANSIENT, error.message)
     return Failure(Kind.GARBLED, error.message)
 
@@ -136,13 +140,14 @@ def classified(
 
 def without_key(failure: Failure, secret: Secret) -> Failure:
     """Return `failure` with the key taken out of the provider's words."""
-    if not failure.message and not failure.provider_code:
+    code, feature = failure.provider_code, failure.feature
+    if not failure.message and not code and not feature:
         return failure
-    code = failure.provider_code
     return replace(
         failure,
         message=redact(failure.message, (secret,)),
         provider_code=None if code is None else redact(code, (secret,)),
+        feature=None if feature is None else redact(feature, (secret,)),
     )
 
 
@@ -152,10 +157,14 @@ def over(events: Sequence[WireEvent]) -> bool:
 
 
 def ended_by(decoder: Decoder, error: HttpError) -> list[WireEvent]:
-    """Return the last events of a body that broke: its end when it had finished, else the fault."""
+    """Return the last events of a body that broke: its end when it had finished, else the fault.
+
+    What makes no sense at its end was cut there: the break is the reason, and the one that is told.
+    """
     events = decoder.end()
     if events and isinstance(events[-1], Fault):
         failure = events[-1].failure
-        if failure.kind is Kind.INTERRUPTED:
-            events[-1] = Fault(replace(failure, message=f"{failure.message} ({error.message})"))
+        if failure.kind in (Kind.INTERRUPTED, Kind.GARBLED):
+            told = f"{failure.message} ({error.message})"
+            events[-1] = Fault(replace(failure, kind=Kind.INTERRUPTED, message=told))
     return events

@@ -132,7 +132,7 @@ class MemoryStore:
         return min(claim.limit.pico, account.limit) - account.spent - account.reserved
 
     def _compact(self) -> None:
-        """Drop heap entries of what is gone, once they outnumber what is there: memory follows the live, not the past."""
+        """Drop heap entries of what is gone, once they outnumber what is there: memory follows the live."""
         if len(self._leases) > 64 + 2 * len(self._reservations):
             self._leases = [(held.lease, reservation) for reservation, held in self._reservations.items()]
             heapify(self._leases)

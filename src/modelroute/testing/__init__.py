@@ -1,4 +1,4 @@
-"""What this library is tested with, for testing yours: scripted routers, a provider that misbehaves on a real socket, virtual time.
+"""What this library is tested with, for testing yours: scripted routers, a misbehaving provider, virtual time.
 
 `ScriptedRouter` and `ScriptedAsyncRouter` answer from a script; `FaultServer` is a real server with named faults;
 `run_simulated` runs asyncio code in virtual time; `assert_routes` states which target a policy must choose. Names load
@@ -57,8 +57,8 @@ __all__ = [
     "FAULTS",
     "Answer",
     "Cuts",
-    "Failure",
     "Fails",
+    "Failure",
     "FaultServer",
     "Garbles",
     "Hangs",

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from modelroute.errors import ModelRouteError
 from modelroute.money import ZERO, Money
 from modelroute.testing.script import Answer, Garbles, Slow, Step
+from modelroute.testing.scripted import SeenCall
 from modelroute.types.claims import Claim, Granted, Refused
 
 if TYPE_CHECKING:
     from modelroute.stores.memory import MemoryStore
-    from modelroute.testing.scripted import SeenCall
     from modelroute.types.attempt import Attempt
     from modelroute.types.reply import Reply, ToolCall
 
@@ -57,17 +57,19 @@ def _require(holds: bool, name: str, text: str) -> None:
 class Observed:
     """One request as it was seen from outside.
 
-    `calls`: what the providers saw of it. `received`: the text handed to the caller, piece by piece. `waits`: for each wait
+    `calls`: what the providers saw of it. `received`: the text handed to the caller, piece by piece. `waits`: for
+    each wait
     of the caller, when it began, when it ended, and by when it had to (`None`: no promise). `charge(call)` is what the
-    provider truly bills for a call. `recorded`: what the library says it spent, `None` when it could not say (cancelled).
+    provider truly bills for a call. `recorded`: what the library says it spent, `None` when it could not say
+    (cancelled).
     """
 
     max_attempts: int
     max_cost: Money | None
     charge: Callable[[SeenCall], Money]
-    calls: list[SeenCall] = field(default_factory=list)
-    received: list[str] = field(default_factory=list)
-    waits: list[tuple[float, float, float | None]] = field(default_factory=list)
+    calls: list[SeenCall] = field(default_factory=list[SeenCall])
+    received: list[str] = field(default_factory=list[str])
+    waits: list[tuple[float, float, float | None]] = field(default_factory=list[tuple[float, float, float | None]])
     reply: Reply | None = None
     error: BaseException | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -121,12 +123,8 @@ class WatchedStore:
 def check_m2(observed: Observed) -> None:
     """True spend <= recorded spend, wherever money was promised."""
     if observed.max_cost is not None and observed.recorded is not None:
-        _require(
-            observed.truth <= observed.recorded, "M2", f"billed {observed.truth}, recorded {observed.recorded}"
-        )
-        _require(
-            observed.recorded <= observed.max_cost, "M2", f"recorded {observed.recorded} of {observed.max_cost}"
-        )
+        _require(observed.truth <= observed.recorded, "M2", f"billed {observed.truth}, recorded {observed.recorded}")
+        _require(observed.recorded <= observed.max_cost, "M2", f"recorded {observed.recorded} of {observed.max_cost}")
 
 
 def check_m3(store: WatchedStore | MemoryStore) -> None:

@@ -1,16 +1,16 @@
-"""Routers whose providers are a `Script`: everything of the library runs, but nothing opens a socket and waiting costs nothing.
+"""Routers whose providers are a `Script`: all of the library runs, but no socket is opened and waiting costs nothing.
 
 ```python
-from modelroute.testing import Answer, Fails, ScriptedRouter
-from modelroute.types.failure import Failure, Kind
+from modelroute.testing import Answer, Failure, Fails, Kind, ScriptedRouter
 
-with ScriptedRouter({"kimi-k2.6@moonshot": [Fails(Failure(Kind.RATE_LIMITED))], "glm-5.1@zai": [Answer("Hello")]}) as router:
+limited = Fails(Failure(Kind.RATE_LIMITED))
+with ScriptedRouter({"kimi-k2.6@moonshot": [limited], "glm-5.1@zai": [Answer("Hello")]}) as router:
     reply = router.chat("Say hello")
 assert reply.target == "glm-5.1@zai"
 ```
 
-A target of the built-in catalog keeps its price, scores and limits; any other name gets plain ones. `ScriptedRouter` runs on
-a virtual clock; `ScriptedAsyncRouter` on the loop it is used in, which `run_simulated` makes virtual.
+A target of the built-in catalog keeps its price, scores and limits; any other name gets plain ones. `ScriptedRouter`
+runs on a virtual clock; `ScriptedAsyncRouter` on the loop it is used in, which `run_simulated` makes virtual.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from modelroute.testing.script import Fails, Script, Step
 from modelroute.types.events import WireEvent
 from modelroute.types.failure import Failure, Kind
 from modelroute.types.usage import Usage
+from modelroute.wire.fields import as_mapping
 from modelroute.wire.json import loads
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ EPOCH = 1_795_305_600.0
 class SeenCall:
     """One call as the scripted provider saw it: what no client can argue with.
 
-    `sent`: the request's body, parsed. `opened`: it was accepted, so `billed` is owed. `closed`: the client has ended it.
+    `sent`: the request's body, parsed. `opened`: it was accepted, so `billed` is owed. `closed`: the client has ended
+    it.
     """
 
     target: str
@@ -98,12 +100,11 @@ class _Providers:
     """The scripted side of every target, and its log."""
 
     script: Script
-    log: list[SeenCall] = field(default_factory=list)
+    log: list[SeenCall] = field(default_factory=list[SeenCall])
 
     def begin(self, command: Open, now: float) -> tuple[SeenCall, Step]:
         """Take the call's step, as the output cap it carries leaves it."""
-        body = loads(command.call.body)
-        sent = body if isinstance(body, Mapping) else {}
+        sent = as_mapping(loads(command.call.body))
         cap = sent.get("max_completion_tokens") or sent.get("max_tokens")
         step = self.script.take(command.target).capped(cap if isinstance(cap, int) else None)
         seen = SeenCall(command.target, sent, now, step)
@@ -365,6 +366,8 @@ def scripted_providers(script: Script, catalog: Catalog | None = None) -> list[P
         else:
             url = f"https://{provider}.scripted.test/v1"
             providers.append(
-                Provider.compatible(url, name=provider, key="scripted-key", models=models, price=Price(input=1, output=2))
+                Provider.compatible(
+                    url, name=provider, key="scripted-key", models=models, price=Price(input=1, output=2)
+                )
             )
     return providers

@@ -1,1 +1,1 @@
-"""What things are: values without behaviour that reaches outside. Internal; the public names are exported by `modelroute`."""
+"""What things are: values without behaviour that reaches outside. Internal; `modelroute` exports the public names."""

@@ -18,10 +18,9 @@ class Attempt:
     """What became of one attempt.
 
     `number` counts from 1 within the request. `failure` is `None` for the one that answered. `reserved` is what was set
-    aside, `cost` what was charged; `basis` says how it is known: that of the price (``catalog 2026-10-09``, ``declared by
-    you``), ``provider``, ``estimate``, ``reservation`` or ``unbilled``.
-    `seconds` is the whole attempt, `first_token` the seconds to its first content. `why` says what made it: ``first``,
-    ``retry``, ``fallback``.
+    aside, `cost` what was charged; `basis` says how it is known: that of the price (``catalog 2026-10-09``, ``declared
+    by you``), ``provider``, ``estimate``, ``reservation`` or ``unbilled``. `seconds` is the whole attempt,
+    `first_token` the seconds to its first content. `why` says what made it: ``first``, ``retry``, ``fallback``.
     """
 
     number: int

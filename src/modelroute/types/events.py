@@ -76,7 +76,7 @@ class UsageReport:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The model says it is done. `reason`: stop, length, tool_calls, content_filter, refusal; `raw` is the provider's word."""
+    """The model is done. `reason`: stop, length, tool_calls, content_filter, refusal; `raw` is the provider's word."""
 
     reason: str
     raw: str = ""
@@ -84,7 +84,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Opaque parts that this provider wants back with the next request (signatures, reasoning): kept in `reply.message`."""
+    """Opaque parts that this provider wants back with the next request (signatures, reasoning): in `reply.message`."""
 
     blocks: Mapping[str, object]
 

@@ -75,7 +75,7 @@ class Snapshot:
 
     - `now`: Unix seconds. `draw`: a number in [0, 1) for shares of traffic.
     - `holds`: target to the Unix second until which it rests. `missing`: target to features it has been seen to lack.
-    - `outputs`: target to the forecast of output tokens; `default_output` where nothing is learned.
+    - `outputs`: target to the forecast of output tokens; `default_output` where nothing is learned for it.
     - `latency`: target to the usual seconds to the first token from own traffic.
     - `affinity`: where this conversation has been.
     """

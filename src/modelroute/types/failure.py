@@ -125,7 +125,7 @@ TABLE: Mapping[Kind, Row] = MappingProxyType(
         Kind.LATE: Row(Seen.MAYBE, Retry.NEVER, Breaker.NO, Charge.OBSERVED),
     }
 )
-"""DESIGN section 5, row by row. UNPROVED is "any other 400": a bad request nobody has proved to be the caller's fault."""
+"""DESIGN section 5, row by row. UNPROVED is "any other 400": a bad request not proved to be the caller's fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Messages are OpenAI-shaped mappings; `reply.message` adds one namespaced key with what its provider wants back.
 
-The key is `PROVENANCE`. Encoders never send it: they read it, and put its blocks back only for the provider that sent them.
+The key is `PROVENANCE`. Encoders never send it: they read it, and put its blocks back only for the provider that sent
+them.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ class Reply:
     - `target` and `model` that answered, `attempts` in order, `decision` that was executed.
     - `capped_by`: what lowered the output cap below the caller's (``"max_cost"``), else `None`.
     - `degraded`: an event of the stream made no sense and was skipped.
-    - `raw`: the body as the provider sent it, for what has no field here (log probabilities, fingerprints); empty beyond 1 MiB.
+    - `raw`: the body as the provider sent it, for what has no field here (log probabilities, fingerprints); empty
+      beyond 1 MiB.
     - `id`, `served_model`: as the provider reported them. `conversation`: as the caller named it.
     """
 

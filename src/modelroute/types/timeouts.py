@@ -19,10 +19,11 @@ STREAM_DEADLINE = 120.0
 class Timeouts:
     """Limits of one attempt's phases, in seconds (defaults: INVARIANTS section 3).
 
-    `connect`: DNS, TCP and TLS. `first_token`: from sending to the first content (a reasoning token is a token); where a
-    model reasons without showing it, `silent_reasoning` is used instead. `idle`: between two events of content.
-    `attempt`: one attempt in all. Except for `connect`, they apply while another eligible target remains: the last one may
-    use all that is left of the deadline. After a stream's commit only `idle` runs, and only while the caller waits for us.
+    `connect`: DNS, TCP and TLS. `first_token`: from sending to the first content (a reasoning token is a token); where
+    a model reasons without showing it, `silent_reasoning` is used instead. `idle`: between two events of content.
+    `attempt`: one attempt in all. Except for `connect`, they apply while another eligible target remains: the last one
+    may use all that is left of the deadline. After a stream's commit only `idle` runs, and only while the caller waits
+    for us.
     """
 
     connect: float = 5.0

@@ -1,4 +1,4 @@
-"""Token usage of one attempt, in one arithmetic whatever the provider's own: totals that already contain their parts."""
+"""Token usage of one attempt, in one arithmetic whatever the provider's own: totals that contain their parts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """Tokens of a prompt before it is sent: `estimate` for ranking, `bound` for promises (never less than is billed)."""
+    """Tokens of a prompt before it is sent: `estimate` for ranking, `bound` for promises (never less than billed)."""
 
     estimate: int
     bound: int
