@@ -6,6 +6,7 @@ namespace, usually none: code that a reader is to paste must not lean on names t
 """
 
 import json
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias
@@ -37,7 +38,7 @@ def page_setup(function: Callable[[pytest.MonkeyPatch], Generator[Mapping[str, o
 
 
 PAGE_TIME = 1_795_305_600.0
-"""Unix seconds that pages take for now: 2026-11-22T00:00:00Z, so that prices which change by date and hour stand still."""
+"""Unix seconds at which pages begin, a Sunday night: what changes by date and hour, prices above all, stands still."""
 
 _KEY = "made-up-key-of-a-page"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -55,14 +56,15 @@ def scripted(patch: pytest.MonkeyPatch) -> Generator[Mapping[str, object], None,
             patch.setenv(row.keys[0], _KEY)
     patch.setenv("TEAM_KEY", _KEY)
     _without_proxies(patch)
-    patch.setattr(facade, "Clocks", lambda: Clocks(wall=lambda: PAGE_TIME))
+    begun = time.monotonic()
+    patch.setattr(facade, "Clocks", lambda: Clocks(wall=lambda: PAGE_TIME + time.monotonic() - begun))
     with _closed_at_the_end(patch), FaultServer(default=custom("page", play)) as server:
 
-        def redirected(*, url: str, **rest: Any) -> HttpRequest:
+        def redirected(*, url: str, method: str, headers: tuple[tuple[str, str], ...], body: bytes) -> HttpRequest:
             parts = urlsplit(url)
             if parts.hostname != "127.0.0.1":
                 url = f"{server.url_for(f'/{parts.hostname}').removesuffix('/v1')}{parts.path}"
-            return HttpRequest(url=url, **rest)
+            return HttpRequest(method=method, url=url, headers=headers, body=body)
 
         patch.setattr(upstream, "HttpRequest", redirected)
         yield {}
@@ -78,7 +80,7 @@ def local(patch: pytest.MonkeyPatch) -> Generator[Mapping[str, object], None, No
 
 @contextmanager
 def _closed_at_the_end(patch: pytest.MonkeyPatch) -> Generator[None, None, None]:
-    """Close every router a page leaves open, as the end of a program would: pages show the call, not the housekeeping."""
+    """Close every router a page leaves open, as the end of a program would: pages show calls, not housekeeping."""
     made: list[Router] = []
     connect = Router._connect
 
@@ -151,16 +153,9 @@ def instance_of(schema: Mapping[str, Any], definitions: Mapping[str, Any] | None
         return schema["enum"][0]
     if "anyOf" in schema:
         return instance_of(schema["anyOf"][0], known)
-    match schema.get("type"):
-        case "object":
-            return {name: instance_of(part, known) for name, part in schema.get("properties", {}).items()}
-        case "array":
-            return [instance_of(schema["items"], known)]
-        case "integer":
-            return 2
-        case "number":
-            return 12.5
-        case "boolean":
-            return True
-        case _:
-            return "17"
+    kind = schema.get("type")
+    if kind == "object":
+        return {name: instance_of(part, known) for name, part in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [instance_of(schema["items"], known)]
+    return {"integer": 2, "number": 12.5, "boolean": True}.get(str(kind), "17")
