@@ -211,7 +211,8 @@ class World:
             await asyncio.gather(
                 *(self._caller(router, request, each) for request, each in zip(requests, observed, strict=True))
             )
-            gc.collect()
+            if any(request.drops for request in requests):
+                gc.collect()
         await router.aclose()
         for request, each in zip(requests, observed, strict=True):
             each.calls = [call for call in router.calls if _number(call) == request.number]
@@ -232,7 +233,7 @@ class World:
             assert rates is not None
             return Money.from_pico(rates.cost(call.billed))
 
-        return Observed(request.max_attempts, request.max_cost, charge)
+        return Observed(request.max_attempts, request.max_cost, charge, streamed=request.mode != "chat")
 
     async def _caller(self, router: ScriptedAsyncRouter, request: Request, observed: Observed) -> None:
         await asyncio.sleep(request.arrives)

@@ -155,12 +155,12 @@ class _Course:
 
     def _failed(self, leg: Leg, lane: int, flow: AttemptFlow, failure: Failure) -> None:
         plan = self.plan
-        if flow.committed or (failure.kind is Kind.LATE):
-            raise self.give_up(failure)
         self.progress.failed(leg, lane, failure, plan.clock())
         hold = plan.experience.resting(leg.ranked.target, leg.lanes, plan.wall())
         if hold is not None:
             plan.emit(Held(plan.id, leg.ranked.target, lane, hold.until, failure))
+        if flow.committed or failure.kind is Kind.LATE:
+            raise self.give_up(failure)
 
     def _answered(self, leg: Leg, flow: AttemptFlow, allowance: Allowance) -> Answered:
         plan = self.plan

@@ -69,6 +69,7 @@ class Asking(Routing, total=False):
 
 
 _ROUTING = frozenset(Routing.__annotations__)
+_OUR_FIELDS = frozenset({"model", "messages", "stream", "stream_options"})
 _NAMED = frozenset({"tools", "tool_choice", "max_tokens", "max_completion_tokens", "effort", "extra_body"})
 
 
@@ -130,6 +131,7 @@ def request_from(
     if extra is not None:
         if not isinstance(extra, Mapping):
             raise RequestError("extra_body= must be a mapping of parameters to send as they are")
+        _refuse_ours(cast(Mapping[str, object], extra))
         sent.update(cast(Mapping[str, object], extra))
     choices = sent.get("n")
     if choices is not None and (isinstance(choices, bool) or not isinstance(choices, int) or choices != 1):
@@ -137,6 +139,8 @@ def request_from(
             f"n= can only be 1, not {choices!r}: a reply holds one answer, and the others would be paid for and lost. "
             "Call several times instead."
         )
+    if schema is not None and "response_format" in sent:
+        raise RequestError("response_format= is not for parse(): the type you pass says what the answer must be")
     worded = sent.pop("reasoning_effort", None)
     effort = asking.get("effort")
     request = Request(
@@ -149,6 +153,14 @@ def request_from(
         parameters={name: value for name, value in sent.items() if value is not None},
     )
     return request, options_from(**routing)  # type: ignore[arg-type]
+
+
+def _refuse_ours(extra: Mapping[str, object]) -> None:
+    """Refuse what has a keyword of its own: sent behind the router's back, it would be neither counted nor capped."""
+    for name in extra:
+        if name in _NAMED or name in _OUR_FIELDS:
+            hint = f"pass {name}= itself" if name in _NAMED or name in _ROUTING else "the router says that itself"
+            raise RequestError(f"extra_body= cannot hold {name!r}: {hint}")
 
 
 def _output_cap(asking: Mapping[str, object]) -> int | None:
@@ -171,6 +183,11 @@ def _tools(value: object) -> tuple[Mapping[str, object], ...]:
     for position, tool in enumerate(tools):
         if not isinstance(tool, Mapping) or not isinstance(cast(Mapping[str, object], tool).get("type"), str):
             raise RequestError(f"tools[{position}] must be a mapping with a 'type', as OpenAI writes tools")
+        if tool["type"] == "function":
+            function = tool.get("function")
+            name = cast(Mapping[str, object], function).get("name") if isinstance(function, Mapping) else None
+            if not isinstance(name, str) or not name:
+                raise RequestError(f"tools[{position}] must have a 'function' with a 'name', as OpenAI writes tools")
     return cast(tuple[Mapping[str, object], ...], tools)
 
 

@@ -73,6 +73,16 @@ class RouterCore:
         on_event: Callable[[RouterEvent], object] | None,
         clocks: Clocks,
     ) -> None:
+        for name, value, kind in (
+            ("policy", policy, Policy),
+            ("catalog", catalog, Catalog),
+            ("retry", retry, Retry),
+            ("timeouts", timeouts, Timeouts),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise ConfigurationError(f"{name}= must be a {kind.__name__}, not {type(value).__name__}")
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError(f"on_event= must be callable with one notice, not {type(on_event).__name__}")
         self.catalog = Catalog.builtin() if catalog is None else catalog
         self.clocks = clocks
         self.endpoints = _endpoints(providers, self.catalog)

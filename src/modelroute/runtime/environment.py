@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from modelroute.errors import NoProviderError
+from modelroute.providers.key import Key
 from modelroute.providers.provider import Provider
 
 if TYPE_CHECKING:
@@ -20,7 +22,13 @@ def providers_from(catalog: Catalog, environ: Mapping[str, str] | None = None) -
     """Return every provider of `catalog` whose key is set. Raises `NoProviderError` naming the variables looked for."""
     values = os.environ if environ is None else environ
     rows = [row for row in catalog.providers.values() if row.keys and row.needs_key]
-    found = [Provider(row.name) for row in rows if any(values.get(variable, "").strip() for variable in row.keys)]
+    found: list[Provider] = []
+    for row in rows:
+        variable = next((name for name in row.keys if values.get(name, "").strip()), None)
+        if variable is not None:
+            # A mapping of the caller's own is where its keys are, at each attempt as now.
+            key = None if environ is None else Key(partial(environ.__getitem__, variable))
+            found.append(Provider(row.name, key=key))
     if not found:
         raise NoProviderError(variable for row in rows for variable in row.keys)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 
 from modelroute.engine.commands import Batch, Failed, Opened
+from modelroute.runtime.behind import Behind
 from modelroute.runtime.http import HttpError, HttpTimeout, Limit
 from modelroute.runtime.upstream import (
     DRAIN_SECONDS,
@@ -146,15 +147,15 @@ class SyncPerforming(StoreKeeping):
         self._clocks.sleep(max(0.0, command.seconds))
 
 
-class AsyncPerforming(StoreKeeping):
+class AsyncPerforming(Behind, StoreKeeping):
     """Executes commands on the running loop."""
 
     def __init__(
         self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, AsyncConnections]]
     ) -> None:
-        super().__init__(store, clocks)
+        Behind.__init__(self)
+        StoreKeeping.__init__(self, store, clocks)
         self._routes = routes
-        self._behind: set[asyncio.Future[None]] = set()
 
     async def open(self, command: Open) -> Opened | Failed:
         """Send the call and wait for its status."""
@@ -214,17 +215,6 @@ class AsyncPerforming(StoreKeeping):
     async def sleep(self, command: Sleep) -> None:
         """Wait."""
         await asyncio.sleep(max(0.0, command.seconds))
-
-    def keep(self, work: Awaitable[None]) -> None:
-        """Track work that finishes behind the caller."""
-        task = asyncio.ensure_future(work)
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
-
-    async def settle_behind(self) -> None:
-        """Wait for everything that still finishes behind callers."""
-        while self._behind:
-            await asyncio.wait(tuple(self._behind))
 
 
 def _error_body(source: SyncSource) -> bytes:

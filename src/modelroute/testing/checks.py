@@ -57,16 +57,16 @@ def _require(holds: bool, name: str, text: str) -> None:
 class Observed:
     """One request as it was seen from outside.
 
-    `calls`: what the providers saw of it. `received`: the text handed to the caller, piece by piece. `waits`: for
-    each wait
-    of the caller, when it began, when it ended, and by when it had to (`None`: no promise). `charge(call)` is what the
-    provider truly bills for a call. `recorded`: what the library says it spent, `None` when it could not say
-    (cancelled).
+    `calls`: what the providers saw of it. `streamed`: the caller took it piece by piece; `received`: the pieces.
+    `waits`: for each wait of the caller, when it began, when it ended, and by when it had to (`None`: no promise).
+    `charge(call)` is what the provider truly bills for a call. `recorded`: what the library says it spent, `None` when
+    it could not say (cancelled).
     """
 
     max_attempts: int
     max_cost: Money | None
     charge: Callable[[SeenCall], Money]
+    streamed: bool = False
     calls: list[SeenCall] = field(default_factory=list[SeenCall])
     received: list[str] = field(default_factory=list[str])
     waits: list[tuple[float, float, float | None]] = field(default_factory=list[tuple[float, float, float | None]])
@@ -156,8 +156,11 @@ def check_t3(observed: Observed, slack: float = LATENESS) -> None:
 
 
 def check_s1(observed: Observed) -> None:
-    """What the caller received is a prefix of one attempt's text."""
+    """What the caller received is a prefix of one attempt's text, and the whole of it when the stream succeeded."""
     text = "".join(observed.received)
+    reply = observed.reply
+    if reply is not None and observed.streamed:
+        _require(text == reply.text, "S1", f"received {text!r}, the reply says {reply.text!r}")
     said = [_text(call.step) for call in observed.calls]
     _require(any(each.startswith(text) for each in said) or not text, "S1", f"{text!r} is a prefix of none of {said}")
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from modelroute.engine.commands import Batch, Close, Exchange, Failed, Next, Ope
 from modelroute.errors import ConfigurationError
 from modelroute.providers.provider import Provider
 from modelroute.router import Router
+from modelroute.runtime.behind import Behind
 from modelroute.runtime.clocks import Clocks
 from modelroute.runtime.performing import Ending, StoreKeeping, read_until
 from modelroute.runtime.reaper import Reaper
@@ -184,13 +185,13 @@ class _SyncScripted(StoreKeeping):
         self._clocks.sleep(max(0.0, moment - self._clocks.monotonic()))
 
 
-class _AsyncScripted(StoreKeeping):
+class _AsyncScripted(Behind, StoreKeeping):
     """Executes commands against the script, on the running loop's clock."""
 
     def __init__(self, store: MemoryStore, clocks: Clocks, providers: _Providers) -> None:
-        super().__init__(store, clocks)
+        Behind.__init__(self)
+        StoreKeeping.__init__(self, store, clocks)
         self._providers = providers
-        self._behind: set[asyncio.Future[None]] = set()
 
     async def open(self, command: Open) -> Opened | Failed:
         """Answer as the script says, when it says."""
@@ -222,17 +223,6 @@ class _AsyncScripted(StoreKeeping):
     async def sleep(self, command: Sleep) -> None:
         """Wait."""
         await asyncio.sleep(max(0.0, command.seconds))
-
-    def keep(self, work: Awaitable[None]) -> None:
-        """Track work that finishes behind the caller."""
-        task = asyncio.ensure_future(work)
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
-
-    async def settle_behind(self) -> None:
-        """Wait for everything that still finishes behind callers."""
-        while self._behind:
-            await asyncio.wait(tuple(self._behind))
 
     async def _wait_until(self, moment: float) -> None:
         if math.isinf(moment):

@@ -1,0 +1,672 @@
+"""Routers in threads, on loops, in children, twice closed, cancelled and dropped: nothing survives its use (C1, C3, C5, S6)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelroute import (
+    AsyncRouter,
+    AttemptsFailedError,
+    ConfigurationError,
+    ModelRouteError,
+    Money,
+    NoEligibleTargetError,
+    Price,
+    RequestError,
+    Router,
+    RouterClosedError,
+)
+from modelroute.testing.fault import Fault
+from modelroute.testing.faults import FAULTS, ok
+from modelroute.testing.server import FaultServer
+from tests.e2e.places import LOOPS, PROMPT, QUICK, Place, in_loop, place, routing
+
+RESCUED = "The second target answers."
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    """One for each test: they count connections."""
+    with FaultServer() as serving:
+        yield serving
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """No descriptor and no thread more than before."""
+    gc.collect()
+    before, threads = descriptors(), threading.active_count()
+    yield
+    end = time.monotonic() + 2.0
+    while time.monotonic() < end:
+        gc.collect()
+        if descriptors() <= before and threading.active_count() <= threads:
+            return
+        time.sleep(0.02)
+    left = {name: count - before[name] for name, count in descriptors().items() if count > before[name]}
+    pytest.fail(f"left behind: {left}, {threading.active_count() - threads} threads")
+
+
+def descriptors() -> Counter[str]:
+    found = Counter[str]()
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            found[Path(f"/proc/self/fd/{name}").readlink().as_posix().partition(":")[0]] += 1
+    return found
+
+
+def two(server: FaultServer, *behaviours: Fault | str) -> tuple[Place, Place]:
+    second = place(server, [ok(RESCUED)], name="second", model="large", price=Price(input=2, output=8))
+    return place(server, list(behaviours)), second
+
+
+def wait_for(condition: Any, seconds: float = 1.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return bool(condition())
+
+
+# ---------------------------------------------------------------------------------------------------------- threads
+
+
+def test_one_router_in_32_threads(server: FaultServer) -> None:
+    """Every thread gets its own answers; connections are shared, never more than threads; money adds up."""
+    echo = [ok(f"answer {number}") for number in range(3)]
+    one, second = two(server, *echo)
+    flaky = place(server, ["503", "ok", "cut", "429", "ok"], name="flaky", model="flaky", price=Price(input=1, output=3))
+    replies: list[Any] = []
+
+    def work(thread: int) -> None:
+        for number in range(10):
+            if number % 3 == 0:
+                with router.stream(PROMPT, model=one.target) as stream:
+                    text = "".join(stream.text)
+                assert text == stream.reply.text
+                replies.append(stream.reply)
+            elif number % 3 == 1:
+                replies.append(router.chat(PROMPT, max_cost="0.05", deadline=10))
+            else:
+                replies.append(router.with_options(model=one.target).chat(f"{thread} {number}"))
+
+    with nothing_left():
+        with Router(**routing(flaky, one, second, timeouts=QUICK)) as router, ThreadPoolExecutor(32) as pool:
+            for done in [pool.submit(work, thread) for thread in range(32)]:
+                done.result(timeout=30)
+            assert router._core.store.reserved == Money(0)
+            assert server.open_connections <= 33
+        server.wait_idle(2.0, connections=0)
+    assert len(replies) == 320
+    for reply in replies:
+        assert reply.cost == sum((attempt.cost for attempt in reply.attempts), Money(0))
+        assert reply.text in {"answer 0", "answer 1", "answer 2", "Hello world", RESCUED}
+
+
+def test_closing_while_threads_are_at_work(server: FaultServer) -> None:
+    """Running calls end well; new ones are told. No thread hangs, nothing foreign leaves."""
+    slow, _ = two(server, "slow_tokens")
+    router = Router(**routing(slow))
+    outcomes: list[str] = []
+    begun = threading.Barrier(9)
+
+    def work() -> None:
+        begun.wait()
+        try:
+            outcomes.append(router.chat(PROMPT).text)
+        except RouterClosedError:
+            outcomes.append("closed")
+        except ModelRouteError as error:
+            outcomes.append(type(error).__name__)
+
+    with nothing_left():
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(8):
+                pool.submit(work)
+            begun.wait()
+            time.sleep(0.05)
+            router.close()
+        server.wait_idle(2.0, connections=0)
+    assert len(outcomes) == 8
+    assert set(outcomes) <= {"Hello world", "closed"}
+
+
+# ------------------------------------------------------------------------------------------------------------ loops
+
+
+@pytest.mark.parametrize("kind", sorted(LOOPS))
+def test_an_async_router_lives_through_several_loops(kind: str, server: FaultServer) -> None:
+    """`asyncio.run` again and again with one router: no "loop is closed", no connection of a dead loop is used."""
+    one, second = two(server, "ok")
+    router = AsyncRouter(**routing(one, second))
+
+    async def ask() -> list[str]:
+        texts = [(await router.chat(PROMPT)).text for _ in range(2)]
+        async with router.stream(PROMPT) as stream:
+            texts.append("".join([piece async for piece in stream.text]))
+        return texts
+
+    async def close() -> None:
+        await router.aclose()
+
+    with nothing_left(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(4):
+            assert in_loop(kind, ask) == ["Hello world"] * 3
+            server.wait_idle(2.0, connections=0)
+        in_loop(kind, close)
+        gc.collect()
+    assert len({seen.connection for seen in one.seen}) == 4, "one connection per loop"
+
+
+def test_an_async_router_on_loops_in_several_threads_at_once(server: FaultServer) -> None:
+    one, second = two(server, "ok", "503", "ok")
+    router = AsyncRouter(**routing(one, second))
+
+    async def ask() -> list[str]:
+        return [reply.text for reply in await asyncio.gather(*(router.chat(PROMPT) for _ in range(5)))]
+
+    with nothing_left():
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(asyncio.run, ask()) for _ in range(6)]:
+                assert set(done.result(timeout=20)) <= {"Hello world", RESCUED}
+        asyncio.run(router.aclose())
+        server.wait_idle(2.0, connections=0)
+
+
+def test_a_router_that_nobody_closes_makes_no_noise_at_exit(server: FaultServer) -> None:
+    """In a process of its own, with every warning an error: sync and async, used and forgotten."""
+    one = place(server, ["ok"])
+    program = f"""
+import asyncio
+from modelroute import *
+def provider():
+    return Provider.compatible({server.url_for(one.prefix)!r}, name="first", models=[Model("small")], key="sk-x")
+router = Router([provider()], catalog=Catalog(), policy=Policy(default=Scenario(prefer=cheapest)))
+print(router.chat("Hi").text)
+again = AsyncRouter([provider()], catalog=Catalog(), policy=Policy(default=Scenario(prefer=cheapest)))
+async def main():
+    print((await again.chat("Hi")).text)
+asyncio.run(main())
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:3] == ["Hello world"] * 3
+    assert "loop is closed" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------- closing
+
+
+def test_closing_twice_and_using_after(server: FaultServer) -> None:
+    one, second = two(server, "ok")
+    with nothing_left():
+        router = Router(**routing(one, second))
+        with router:
+            router.chat(PROMPT)
+        router.close()
+        router.close()
+        with pytest.raises(RouterClosedError, match="make a new one"):
+            router.chat(PROMPT)
+        with pytest.raises(RouterClosedError), router:
+            pass
+        with pytest.raises(RouterClosedError):
+            router.with_options(max_cost=1).chat(PROMPT)
+        assert "closed" in repr(router)
+
+        async def asynchronous() -> None:
+            other = AsyncRouter(**routing(one, second))
+            async with other:
+                await other.chat(PROMPT)
+            await other.aclose()
+            await other.aclose()
+            with pytest.raises(RouterClosedError):
+                await other.chat(PROMPT)
+            with pytest.raises(RouterClosedError):
+                other.stream(PROMPT)
+            with pytest.raises(RouterClosedError):
+                async with other:
+                    pass
+
+        asyncio.run(asynchronous())
+    server.wait_idle(2.0, connections=0)
+
+
+def test_a_stream_that_was_begun_ends_well_when_its_router_is_closed(server: FaultServer) -> None:
+    one, _ = two(server, "slow_tokens")
+    router = Router(**routing(one))
+    with router.stream(PROMPT) as stream:
+        next(stream)
+        router.close()
+        rest = "".join(stream.text)
+    assert rest
+    assert stream.reply.text == "Hello world"
+    server.wait_idle(2.0, connections=0)
+
+
+def test_a_stream_made_before_and_read_after_the_close_says_so(server: FaultServer) -> None:
+    one, _ = two(server, "ok")
+    router = Router(**routing(one))
+    stream = router.stream(PROMPT)
+    router.close()
+    with pytest.raises(ModelRouteError), stream:
+        next(stream)
+    assert not one.seen
+
+
+def test_views_share_everything_and_loosen_nothing(server: FaultServer) -> None:
+    one, second = two(server, "ok")
+    with Router(**routing(one, second)) as router:
+        view = router.with_options(max_cost="0.01", model=second.target, tags="eu")
+        inner = view.with_options(max_cost="0.005", needs={"tools"})
+        assert router.chat(PROMPT).target == one.target
+        assert view.chat(PROMPT).target == second.target
+        decision = inner.explain(PROMPT, max_cost="0.02")
+        assert decision.max_cost == Money("0.005")
+        with inner as entered:
+            assert entered is inner
+        assert view.chat(PROMPT).text, "leaving a view's block closes nothing"
+        for each in (view, inner):
+            with pytest.raises(ConfigurationError, match="view"):
+                each.close()
+        assert view._core is router._core
+        server.wait_idle(1.0, connections=1)
+    with pytest.raises(RouterClosedError):
+        view.chat(PROMPT)
+
+
+def test_two_routers_share_nothing(server: FaultServer) -> None:
+    """C5: what one learns (holds, forecasts, conversations, money, connections) the other does not know."""
+    limited, second = two(server, "429_retry_after_date", "ok")
+    with Router(**routing(limited, second)) as one, Router(**routing(limited, second)) as other:
+        assert one.chat(PROMPT).target == second.target
+        assert one.explain(PROMPT).target == second.target, "it has learned to leave the target alone"
+        assert other.explain(PROMPT).target == limited.target
+        assert other.chat(PROMPT).target == limited.target
+        assert one._core.store is not other._core.store
+        assert {seen.connection for seen in limited.seen}.__len__() == 2
+        other.close()
+        assert one.chat(PROMPT).text == RESCUED
+
+
+# ------------------------------------------------------------------------------------------------------------- fork
+
+
+def in_child(work: Any) -> bytes:
+    """Fork, run `work` in the child, and return what it returned; fails when the child does."""
+    read, write = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forking with threads: that is the test
+        child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(20)
+            os.write(write, pickle.dumps(work()))
+            os._exit(0)
+        except BaseException as error:
+            os.write(write, pickle.dumps(f"{type(error).__name__}: {error}"))
+            os._exit(1)
+    os.close(write)
+    said = b""
+    while piece := os.read(read, 65_536):
+        said += piece
+    os.close(read)
+    _, status = os.waitpid(child, 0)
+    assert status == 0, said and pickle.loads(said)
+    return said
+
+
+def test_a_router_works_on_both_sides_of_a_fork(server: FaultServer) -> None:
+    """The child uses no connection of the parent's; both go on; the notices of each are its own."""
+    one, second = two(server, "ok")
+    told: list[object] = []
+    with Router(**routing(one, second, on_event=told.append)) as router:
+        router.chat(PROMPT)
+
+        def child() -> list[str]:
+            texts = [router.chat(PROMPT).text for _ in range(2)]
+            with router.stream(PROMPT) as stream:
+                texts.append("".join(stream.text))
+            router.close()
+            return texts
+
+        said = in_child(child)
+        assert pickle.loads(said) == ["Hello world"] * 3
+        assert router.chat(PROMPT).text == "Hello world"
+        server.wait_idle(2.0, connections=1)
+    connections = [seen.connection for seen in one.seen]
+    assert connections[0] == connections[-1], "the parent keeps its connection"
+    assert connections[0] not in connections[1:-1], "the child has its own"
+
+
+def test_a_fork_in_the_middle_of_a_stream_leaves_the_parents_stream_whole(server: FaultServer) -> None:
+    one, second = two(server, ok("one two three four five", pieces=5, between=0.05))
+    with Router(**routing(one, second)) as router:
+        with router.stream(PROMPT) as stream:
+            pieces = [next(stream)]
+
+            def child() -> str:
+                text = router.chat(PROMPT, model=second.target).text
+                stream.close()  # what a child that ends in good order does to what it inherited
+                return text
+
+            assert pickle.loads(in_child(child)) == RESCUED
+            pieces += list(stream)
+        assert "".join(piece.text for piece in pieces) == "one two three four five"  # type: ignore[union-attr]
+        assert router._core.store.reserved == Money(0)
+    server.wait_idle(2.0, connections=0)
+
+
+def test_an_async_router_works_in_a_child(server: FaultServer) -> None:
+    one, second = two(server, "ok")
+    router = AsyncRouter(**routing(one, second))
+
+    async def ask() -> str:
+        return (await router.chat(PROMPT)).text
+
+    assert asyncio.run(ask()) == "Hello world"
+    assert pickle.loads(in_child(lambda: asyncio.run(ask()))) == "Hello world"
+    assert asyncio.run(ask()) == "Hello world"
+    asyncio.run(router.aclose())
+    server.wait_idle(2.0, connections=0)
+
+
+# ---------------------------------------------------------------------------------------------- streams left or lost
+
+
+@pytest.mark.parametrize("kind", ["sync", *sorted(LOOPS)])
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_leaving_a_stream_frees_its_connection_at_once(kind: str, after: int, server: FaultServer) -> None:
+    one, _ = two(server, "endless")
+
+    def sync() -> None:
+        with Router(**routing(one)) as router:
+            with router.stream(PROMPT, max_cost="0.05") as stream:
+                for _ in range(after):
+                    next(stream)
+                if not after:
+                    stream.close()
+            check(router)
+
+    async def asynchronous() -> None:
+        async with AsyncRouter(**routing(one)) as router:
+            async with router.stream(PROMPT, max_cost="0.05") as stream:
+                for _ in range(after):
+                    await anext(stream)
+                if not after:
+                    await stream.aclose()
+            await asyncio.to_thread(check, router)
+
+    def check(router: Any) -> None:
+        begun = time.monotonic()
+        server.wait_idle(1.0, connections=0)
+        assert time.monotonic() - begun < 1.0
+        assert router._core.store.reserved == Money(0)
+
+    with nothing_left(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sync() if kind == "sync" else in_loop(kind, asynchronous)
+    assert [seen.client_closed_early for seen in one.seen] == [True] * bool(after)
+
+
+@pytest.mark.parametrize("kind", ["sync", *sorted(LOOPS)])
+def test_dropping_a_stream_warns_and_frees_its_connection(kind: str, server: FaultServer) -> None:
+    """When the last reference goes, not only at the router's next call (S6)."""
+    one, _ = two(server, "endless")
+
+    def sync() -> None:
+        with Router(**routing(one)) as router:
+            stream = router.stream(PROMPT, max_cost="0.05")
+            next(stream)
+            with pytest.warns(ResourceWarning, match="with router.stream"):
+                del stream
+                gc.collect()
+            server.wait_idle(1.0, connections=0)
+            router.explain(PROMPT)
+        assert router._core.store.reserved == Money(0)
+
+    async def asynchronous() -> None:
+        async with AsyncRouter(**routing(one)) as router:
+            stream = router.stream(PROMPT, max_cost="0.05")
+            await anext(stream)
+            with pytest.warns(ResourceWarning, match="async with router.stream"):
+                del stream
+                gc.collect()
+            await asyncio.to_thread(server.wait_idle, 1.0, connections=0)
+        assert router._core.store.reserved == Money(0)
+
+    with nothing_left():
+        sync() if kind == "sync" else in_loop(kind, asynchronous)
+    assert [seen.client_closed_early for seen in one.seen] == [True]
+
+
+@pytest.mark.parametrize("kind", ["sync", *sorted(LOOPS)])
+def test_what_a_dropped_stream_held_is_presumed_spent(kind: str, server: FaultServer) -> None:
+    """Its reservation is settled at the router's next call or close, and is told."""
+    one, second = two(server, "endless")
+    told: list[Any] = []
+
+    def sync() -> None:
+        with Router(**routing(one, second, on_event=told.append)) as router:
+            stream = router.stream(PROMPT, max_cost="0.05")
+            next(stream)
+            with pytest.warns(ResourceWarning):
+                del stream
+                gc.collect()
+            router.chat(PROMPT, model=second.target)
+            assert router._core.store.reserved == Money(0)
+
+    async def asynchronous() -> None:
+        async with AsyncRouter(**routing(one, second, on_event=told.append)) as router:
+            stream = router.stream(PROMPT, max_cost="0.05")
+            await anext(stream)
+            with pytest.warns(ResourceWarning):
+                del stream
+                gc.collect()
+            await router.chat(PROMPT, model=second.target)
+            assert router._core.store.reserved == Money(0)
+
+    sync() if kind == "sync" else in_loop(kind, asynchronous)
+    server.wait_idle(2.0, connections=0)
+    settled = [each for each in told if type(each).__name__ == "Settled" and each.target == one.target]
+    assert [each.basis for each in settled] == ["reservation"]
+
+
+def test_a_stream_that_was_never_read_holds_nothing(server: FaultServer) -> None:
+    one, _ = two(server, "ok")
+    with nothing_left(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Router(**routing(one)) as router:
+            stream = router.stream(PROMPT, max_cost="0.05")
+            with pytest.raises(RequestError, match="iterate it first"):
+                _ = stream.reply
+            del stream
+            gc.collect()
+            assert router._core.store.reserved == Money(0)
+    assert not one.seen
+
+
+def test_two_tasks_cannot_read_one_stream(server: FaultServer) -> None:
+    one, _ = two(server, "slow_tokens")
+
+    async def ask() -> None:
+        async with AsyncRouter(**routing(one)) as router, router.stream(PROMPT) as stream:
+            reading = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0)
+            with pytest.raises(RequestError, match="another task"):
+                await anext(stream)
+            await reading
+
+    asyncio.run(ask())
+
+
+# ---------------------------------------------------------------------------------------------------------- cancelling
+
+SLOW = [
+    "silent", "headers_then_silent", "slow_headers", "slow_first_token", "slow_tokens", "byte_drip", "stalled", "endless",
+    "comment_drip", "header_drip", "503", "429_retry_after", "ok_stream", "split_utf8", "half_close", "slow_reading",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(LOOPS))
+def test_cancelling_at_any_moment_leaves_nothing(kind: str, server: FaultServer) -> None:
+    """200 calls against slow faults, each cancelled at a random moment, some twice: C1, over real sockets."""
+    rng = random.Random(20_261_122)
+    places = [place(server, [name], name=f"p{number}") for number, name in enumerate(SLOW)]
+    outcomes: Counter[str] = Counter()
+
+    async def call(router: AsyncRouter, number: int) -> None:
+        target = places[number % len(places)].target
+        options: dict[str, Any] = {"model": target, "max_cost": "0.05", "deadline": 5.0}
+        if number % 2:
+            await router.chat(PROMPT, **options)
+            return
+        async with router.stream(PROMPT, **options) as stream:
+            async for _ in stream:
+                pass
+
+    async def one(router: AsyncRouter, number: int) -> None:
+        task = asyncio.ensure_future(call(router, number))
+        await asyncio.sleep(rng.random() ** 2 * 0.8)
+        if task.cancel() and rng.random() < 0.5:
+            await asyncio.sleep(rng.random() * 0.003)
+            task.cancel()
+        begun = time.monotonic()
+        try:
+            await task
+            outcomes["answered"] += 1
+        except asyncio.CancelledError:
+            outcomes["cancelled"] += 1
+        except ModelRouteError as error:
+            outcomes[type(error).__name__] += 1
+        assert time.monotonic() - begun < 1.0, "a cancelled call ends at once"
+
+    async def storm() -> None:
+        async with AsyncRouter(**routing(*places, timeouts=QUICK)) as router:
+            await asyncio.gather(*(one(router, number) for number in range(200)))
+            assert router._core.store.reserved == Money(0)
+            assert len(asyncio.all_tasks()) == 1, asyncio.all_tasks()
+            assert set(outcomes) <= {"answered", "cancelled", "AttemptsFailedError"}
+            assert outcomes["cancelled"] > 50
+            await asyncio.to_thread(server.wait_idle, 1.0)
+        assert router._core.store.reserved == Money(0)
+
+    with nothing_left(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        in_loop(kind, storm)
+        server.wait_idle(1.0, connections=0)
+
+
+@pytest.mark.parametrize("kind", sorted(LOOPS))
+def test_a_timeout_of_the_callers_own_is_told_apart_from_ours(kind: str, server: FaultServer) -> None:
+    """`asyncio.timeout` around a call raises its own TimeoutError; our deadline raises ours."""
+    one, _ = two(server, "silent")
+
+    async def ask() -> None:
+        async with AsyncRouter(**routing(one)) as router:
+            with pytest.raises(TimeoutError) as caught:
+                async with asyncio.timeout(0.1):
+                    await router.chat(PROMPT, max_cost="0.05")
+            assert not isinstance(caught.value, ModelRouteError)
+            with pytest.raises(TimeoutError) as caught:
+                async with asyncio.timeout(2.0):
+                    await router.chat(PROMPT, deadline=0.1)
+            assert isinstance(caught.value, AttemptsFailedError)
+            assert router._core.store.reserved == Money(0)
+
+    in_loop(kind, ask)
+    server.wait_idle(1.0, connections=0)
+
+
+def test_an_interrupted_sync_call_leaves_nothing(server: FaultServer) -> None:
+    """Ctrl-C in the middle of a read: the interrupt leaves, the reservation and the connection do not stay."""
+    one, _ = two(server, "silent", "endless")
+    with nothing_left():
+        with Router(**routing(one)) as router:
+            for mode in ("chat", "stream"):
+                timer = threading.Timer(0.15, signal.raise_signal, [signal.SIGINT])
+                timer.start()
+                with pytest.raises(KeyboardInterrupt):
+                    if mode == "chat":
+                        router.chat(PROMPT, max_cost="0.05")
+                    else:
+                        with router.stream(PROMPT, max_cost="0.05") as stream:
+                            for _ in stream:
+                                pass
+                timer.join()
+                assert router._core.store.reserved == Money(0)
+            server.wait_idle(1.0, connections=0)
+
+
+# ---------------------------------------------------------------------------------------------------------- listeners
+
+
+@pytest.mark.parametrize("listener", ["raises", "hangs"])
+def test_a_listener_can_neither_slow_nor_fail_a_call(listener: str, server: FaultServer) -> None:
+    one, _ = two(server, "ok")
+    released = threading.Event()
+
+    def raises(event: object) -> None:
+        raise RuntimeError("the listener's own")
+
+    def hangs(event: object) -> None:
+        released.wait(10)
+
+    with Router(**routing(one, on_event=raises if listener == "raises" else hangs)) as router:
+        begun = time.monotonic()
+        for _ in range(20):
+            assert router.chat(PROMPT).text == "Hello world"
+        assert time.monotonic() - begun < 2.0
+        released.set()
+
+
+def test_a_thousand_calls_keep_few_connections(server: FaultServer) -> None:
+    """Sequential calls use one connection; 50 at once use 50 and keep them within bounds."""
+    one, _ = two(server, "ok")
+
+    async def ask() -> None:
+        async with AsyncRouter(**routing(one)) as router:
+            for _ in range(100):
+                await router.chat(PROMPT)
+            assert server.connections == 1
+            for _ in range(4):
+                await asyncio.gather(*(router.chat(PROMPT) for _ in range(50)))
+            assert server.connections <= 51
+
+    with nothing_left():
+        asyncio.run(ask())
+        server.wait_idle(2.0, connections=0)
+
+
+def test_nothing_eligible_opens_nothing(server: FaultServer) -> None:
+    one, _ = two(server, "ok")
+    with Router(**routing(one)) as router, pytest.raises(NoEligibleTargetError):
+        router.chat(PROMPT, needs={"audio"})
+    assert server.connections == 0
+
+
+def test_the_catalog_of_faults_holds_what_is_used_here() -> None:
+    assert set(SLOW) <= FAULTS.keys()
