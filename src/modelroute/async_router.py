@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, Unpack
 
+    from modelroute.engine.commands import Flow
+    from modelroute.engine.route import Answered
     from modelroute.runtime.calls import Asking
+    from modelroute.types.decision import Decision
     from modelroute.types.messages import Messages
     from modelroute.types.reply import Parsed, Reply
 
@@ -47,7 +50,7 @@ class AsyncRouter(Facade):
         """Ask, and return the whole `Reply`. Arguments and errors as `Router.chat`."""
         prepared = self._prepared(messages, asking, streaming=False)
         self._reaper.collect()
-        run = AsyncRun(route(self._core.plan(prepared, streaming=False)), self._performer)
+        run = AsyncRun(route(self._core.plan(prepared, streaming=False)), self._performer, self._reaper)
         return (await run.to_end()).reply
 
     def stream(self, messages: Messages, **asking: Unpack[Asking]) -> AsyncStream:
@@ -56,16 +59,19 @@ class AsyncRouter(Facade):
         prepared = self._prepared(messages, asking, streaming=True)
         self._reaper.collect()
         core.require_eligible(prepared)
-        return AsyncStream(
-            prepared.decision, lambda: route(core.plan(prepared, streaming=True)), self._performer, self._reaper
-        )
+
+        def begin() -> tuple[Decision, Flow[Answered]]:
+            plan = core.plan_stream(prepared)
+            return plan.decision, route(plan)
+
+        return AsyncStream(prepared.decision, begin, self._performer, self._reaper)
 
     async def parse(self, messages: Messages, wanted: type[T], **asking: Unpack[Asking]) -> Parsed[T]:
         """Ask for an answer of the type `wanted` and return it as `.value`. Arguments and errors as `Router.parse`."""
         shape = Shape(wanted)
         prepared = self._prepared(messages, asking, streaming=False, schema=shape.schema)
         self._reaper.collect()
-        run = AsyncRun(route(self._core.plan(prepared, streaming=False, shape=shape)), self._performer)
+        run = AsyncRun(route(self._core.plan(prepared, streaming=False, shape=shape)), self._performer, self._reaper)
         return parsed_from((await run.to_end()).reply, shape.value)
 
     async def aclose(self) -> None:

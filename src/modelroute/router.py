@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, Unpack
 
+    from modelroute.engine.commands import Flow
+    from modelroute.engine.route import Answered
     from modelroute.runtime.calls import Asking
+    from modelroute.types.decision import Decision
     from modelroute.types.messages import Messages
     from modelroute.types.reply import Parsed, Reply
 
@@ -74,9 +77,12 @@ class Router(Facade):
         prepared = self._prepared(messages, asking, streaming=True)
         self._reaper.collect()
         core.require_eligible(prepared)
-        return Stream(
-            prepared.decision, lambda: route(core.plan(prepared, streaming=True)), self._performer, self._reaper
-        )
+
+        def begin() -> tuple[Decision, Flow[Answered]]:
+            plan = core.plan_stream(prepared)
+            return plan.decision, route(plan)
+
+        return Stream(prepared.decision, begin, self._performer, self._reaper)
 
     def parse(self, messages: Messages, wanted: type[T], **asking: Unpack[Asking]) -> Parsed[T]:
         """Ask for an answer of the type `wanted` (a pydantic model, dataclass or typed dict) and return it as `.value`.

@@ -18,14 +18,17 @@ from modelroute.types.usage import Usage
 EPOCH = 1_800_000_000.0
 
 
-def bill(target: str, usage: Usage) -> tuple[Money, str]:
+REQUEST = Request(({"role": "user", "content": "x"},))
+
+
+def bill(target: str, usage: Usage, moment: float) -> tuple[Money, str]:
     """One dollar a token, so that a sum can be read off."""
     if usage.provider_cost is not None:
         return usage.provider_cost, "provider"
     return Money(usage.input_tokens + usage.output_tokens), "catalog 2026-10-09"
 
 
-def presume(target: str, text: str) -> Money:
+def presume(target: str, text: str, request: Request, moment: float) -> Money:
     """A prompt of ten tokens, and a token a character."""
     return Money(10 + len(text))
 
@@ -75,7 +78,7 @@ class World:
         ranked = tuple(each.ranked for each in legs)
         return Plan(
             id="r1",
-            request=Request(({"role": "user", "content": "x"},)),
+            request=REQUEST,
             decision=Decision(ranked=ranked, reject=(), scenario="default", max_cost=max_cost),
             legs=tuple(legs),
             streaming=streaming,

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelroute.engine.assembly import LARGEST_RAW, Assembly
+from modelroute.engine.assembly import LARGEST_RAW, LONGEST_REFUSAL, Assembly
 from modelroute.types.events import (
     Blocks,
     Ended,
@@ -74,7 +74,10 @@ def test_any_batching_gives_what_the_events_say(
     ]
     assert list(assembly.tool_calls) == expected
     reports = [event.usage for event in body if isinstance(event, UsageReport)]
-    assert assembly.usage == (reports[-1] if reports else None)
+    assert (assembly.usage is None) == (not reports)
+    if assembly.usage is not None:
+        for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"):
+            assert getattr(assembly.usage, name) == max(getattr(usage, name) for usage in reports)
     finishes = [event.reason for event in body if isinstance(event, Finish)]
     assert assembly.finish == (finishes[0] if finishes else "")
     assert assembly.degraded == any(isinstance(event, Skipped) for event in body)
@@ -127,9 +130,21 @@ def test_what_a_refusal_is() -> None:
     ):
         assert refusal is not None
         assert refusal.kind is Kind.REFUSED
-    kept = declined(Refusal("x" * 5000), Finish("stop"))
-    assert kept is not None
-    assert len(kept.message) <= 500
+
+
+def test_the_words_of_a_refusal_are_kept_and_not_shown() -> None:
+    """They are content, and may repeat the prompt (P2)."""
+    for finish in ("stop", "refusal", "content_filter"):
+        assembly = Assembly()
+        assembly.take([Refusal("I cannot: "), Refusal("private" + "x" * 5000), Finish(finish), Ended()])
+        failure = assembly.declined()
+        assert failure is not None
+        assert failure.refusal is not None
+        assert failure.refusal.startswith("I cannot: private")
+        assert len(failure.refusal) == LONGEST_REFUSAL
+        shown = f"{failure}{failure!r}"
+        assert "private" not in shown
+        assert str(failure).count("refus") == 1, "the kind is said once"
 
 
 def test_everything_that_was_billed_is_in_the_output_text() -> None:

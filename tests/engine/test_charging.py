@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelroute.engine.assembly import Assembly
-from modelroute.engine.charging import Charged, charge
+from modelroute.engine.charging import Asked, Charged, charge
 from modelroute.engine.plan import Leg
 from modelroute.money import ZERO, Money
 from modelroute.types.events import Finish, TextDelta, UsageReport, WireEvent
 from modelroute.types.failure import TABLE, Charge, Failure, Kind, Seen
 from modelroute.types.usage import Usage
-from tests.engine.plans import World, leg
+from tests.engine.plans import REQUEST, World, leg
 
 RESERVED = Money(100)
 USAGE = UsageReport(Usage(3, 4))
@@ -28,7 +28,8 @@ def charged(
     assembly = Assembly()
     assembly.take(said)
     on = at or leg("m@p")
-    return charge(World().plan([on]), on, reserved=reserved, assembly=assembly, failure=failure, sent=sent)
+    asked = Asked(on, REQUEST, 0.0)
+    return charge(World().plan([on]), asked, reserved=reserved, assembly=assembly, failure=failure, sent=sent)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -77,6 +78,14 @@ def test_a_refusal_costs_the_reported_usage(kind: Kind) -> None:
     assert charged(Failure(kind)) == Charged(RESERVED, "reservation")
 
 
+def test_an_answer_is_charged_by_a_report_that_came_with_its_end() -> None:
+    """Anthropic reports one output token at the start: without a later report that is not what the answer cost."""
+    assert charged(None, USAGE, TextDelta("abcd"), Finish("stop")) == Charged(RESERVED, "reservation")
+    assert charged(None, USAGE, TextDelta("abcd"), Finish("stop"), reserved=None) == Charged(Money(14), "estimate")
+    zero = UsageReport(Usage(0, 0))
+    assert charged(None, USAGE, TextDelta("abcd"), Finish("stop"), zero) == Charged(Money(7), "catalog 2026-10-09")
+
+
 def test_a_report_before_the_end_may_have_been_overtaken() -> None:
     """Early usage is not the whole: the reservation is charged, or the larger of the two estimates."""
     early = UsageReport(Usage(20, 1))
@@ -113,7 +122,8 @@ def test_under_a_ceiling_no_charge_is_below_what_may_have_been_billed(
     known = ZERO if usage is None else Money(usage.input_tokens + usage.output_tokens)
     documented = failure is not None and TABLE[failure.kind].charge is Charge.UNLESS_UNBILLED and not charges_errors
     unseen = failure is not None and failure.was_seen is Seen.NO
-    whole = usage is not None and (failure is None or finished or TABLE[failure.kind].charge is Charge.REPORTED)
+    refusal = failure is not None and TABLE[failure.kind].charge is Charge.REPORTED
+    whole = usage is not None and (finished or refusal)
     if got == UNBILLED:
         assert not text
         assert documented or (unseen and usage is None)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelroute.engine.plan import Leg, Plan
-from modelroute.engine.progress import Progress, Stop, Try, Wait
+from modelroute.engine.progress import CUT, Progress, Stop, Try, Wait
 from modelroute.types.failure import TABLE, Breaker, Failure, Kind, Retry
 from tests.engine.plans import EPOCH, World, leg
 
@@ -207,6 +207,16 @@ def test_a_scenario_may_move_on_after_a_refusal() -> None:
     world = World()
     plan = world.plan([leg("a@p"), leg("b@q")], refusal_moves_on=True)
     assert course(world, plan, always(Kind.REFUSED)).targets == ["a@p", "b@q"]
+
+
+def test_an_answer_that_its_cap_cut_off_is_asked_for_elsewhere() -> None:
+    """The same target under the same cap would be cut off again; what fits no schema for another reason is not this."""
+    cut = Failure(Kind.INVALID_OUTPUT, "cut off", provider_code=CUT)
+    legs = [leg("a@p"), leg("b@q")]
+    world = World()
+    assert course(world, world.plan(legs), always(cut)).targets == ["a@p", "b@q"]
+    world = World()
+    assert course(world, world.plan(legs), always(Kind.INVALID_OUTPUT)).targets == ["a@p", "a@p", "b@q", "b@q"]
 
 
 def test_an_unproved_refusal_tries_exactly_one_other_provider() -> None:

@@ -11,7 +11,8 @@ from modelroute.errors import RequestError
 from modelroute.money import Money
 from modelroute.resilience.backoff import Retry
 from modelroute.runtime.calls import Asking, Routing, options_from, request_from
-from modelroute.runtime.options import NOTHING_SAID, OURS, THEIRS, CallOptions, refuse_misspelled
+from modelroute.runtime.options import NOTHING_SAID, CallOptions
+from modelroute.runtime.words import OURS, THEIRS
 from modelroute.types.constraints import Constraints, Floor
 from modelroute.types.timeouts import Timeouts
 
@@ -46,7 +47,8 @@ def test_a_call_is_read_once() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"deadline": 0}, {"deadline": float("inf")}, {"deadline": "5"}, {"deadline": True}, {"on_interrupt": "explode"},
+        {"deadline": 0}, {"deadline": float("inf")}, {"deadline": "5"}, {"deadline": True},
+        {"deadline": 10**400}, {"deadline": 1e9}, {"on_interrupt": "explode"},
         {"on_interrupt": []}, {"timeouts": 5}, {"retry": 3}, {"retry": 3, "max_attempts": 2}, {"max_attempts": 0},
         {"max_attempts": "2"}, {"max_attempts": True}, {"task": ""}, {"task": 5}, {"conversation": ""}, {"model": ""},
         {"model": None}, {"tags": 5}, {"tags": [""]}, {"tags": [["a"]]}, {"tags": [None]}, {"needs": 5},
@@ -69,7 +71,8 @@ def test_routing_that_cannot_be_meant(wrong: dict[str, object]) -> None:
         {"tools": {"type": "function"}}, {"tools": [{"function": {}}]}, {"tools": 5}, {"tool_choice": 5},
         {"effort": ""},
         {"effort": 5}, {"reasoning_effort": 5}, {"extra_body": "x"}, {"stream": True}, {"max_token": 5}, {"n": 0},
-        {"n": "2"}, {"n": 2.0}, {"n": True}, {"extra_body": {"n": "5"}}, {"response_format": {"type": "json_schema"}},
+        {"n": "2"}, {"n": 2.0}, {"n": True}, {"extra_body": {"n": "5"}}, {"extra_body": {1: 2, "a": 3}},
+        {"response_format": {"type": "json_schema"}},
         {"response_format": {"type": "json_schema", "json_schema": {"schema": "x"}}},
     ],
     ids=str,
@@ -93,6 +96,22 @@ def test_anything_typed_is_a_request_or_an_error_of_ours(asking: dict[str, objec
         request_from("hello", asking)
 
 
+@pytest.mark.parametrize(("name", "value", "instead"), [("timeouts", 30, "deadline="), ("retry", 3, "max_attempts=")])
+def test_a_number_where_an_object_belongs_says_what_to_write(name: str, value: object, instead: str) -> None:
+    with pytest.raises(RequestError, match=instead):
+        options(**{name: value})
+
+
+def test_a_ceiling_by_another_name_is_refused_and_not_sent() -> None:
+    """Passed on, it would mean nothing to the provider and hold nothing here."""
+    for name in ("ceiling", "budget", "cost", "max_price"):
+        with pytest.raises(RequestError, match="max_cost="):
+            request(**{name: 0.0001})
+        with pytest.raises(RequestError, match="max_cost="):
+            options(**{name: 0.0001})
+    assert request_from("x", {"extra_body": {"budget": 1}})[0].parameters == {"budget": 1}, "on purpose it goes through"
+
+
 def test_effort_is_taken_once() -> None:
     asked, _ = request_from("x", {"effort": "high", "reasoning_effort": "low"})
     assert asked.effort == "high"
@@ -109,18 +128,6 @@ def test_a_schema_is_taken_out_of_the_parameters() -> None:
     plain, _ = request_from("x", {"response_format": {"type": "json_object"}})
     assert plain.schema is None
     assert plain.parameters == {"response_format": {"type": "json_object"}}
-
-
-def test_what_looks_like_a_word_of_ours_is_not_passed_on() -> None:
-    for typed, meant in (
-        ("max_cots", "max_cost"),
-        ("max_costs", "max_cost"),
-        ("dead_line", "deadline"),
-        ("tag", "tags"),
-    ):
-        with pytest.raises(RequestError, match=f"Did you mean '{meant}'"):
-            refuse_misspelled([typed])
-    refuse_misspelled([*THEIRS, "top_a", "min_p", "repetition_penalty", "guided_json"])
 
 
 def test_every_keyword_has_a_meaning() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from modelroute.engine.commands import Command, Flow, Next, Settle
 from modelroute.engine.route import Answered
-from modelroute.errors import RequestError
+from modelroute.errors import RequestError, RouterClosedError
 from modelroute.runtime.reaper import Reaper
 from modelroute.runtime.stream import Stream
 from modelroute.runtime.stream_async import AsyncStream
 from modelroute.testing.loop import run_simulated
+from modelroute.types.decision import Decision
 from modelroute.types.events import ReasoningDelta, TextDelta, ToolCallDelta
 from tests.runtime.flows import DECISION, AsyncWorld, Hook, Notes, SyncWorld, attempts, reply
 
@@ -22,11 +23,15 @@ def answer() -> Answered:
     return Answered(reply("done"), [ReasoningDelta("hm"), ToolCallDelta(0, "i", "n", "{}"), TextDelta("!")])
 
 
+def opening(notes: Notes, reads: int) -> Callable[[], tuple[Decision, Flow[Answered]]]:
+    """What opens the stream: the decision that is executed, and its flow."""
+    return lambda: (DECISION, attempts(notes, count=1, reads=reads, deliver=True, last=answer))
+
+
 def a_stream(hook: Hook | None = None, *, reads: int = 3) -> tuple[Stream, SyncWorld, Notes, Reaper]:
     world, notes = SyncWorld(hook), Notes()
     reaper = Reaper(world)
-    begin: Callable[[], Flow[Answered]] = lambda: attempts(notes, count=1, reads=reads, deliver=True, last=answer)  # noqa: E731
-    return Stream(DECISION, begin, world, reaper), world, notes, reaper
+    return Stream(DECISION, opening(notes, reads), world, reaper), world, notes, reaper
 
 
 def an_async_stream(
@@ -41,7 +46,7 @@ def an_async_stream(
     ending.tally = world.tally
     reaper = Reaper(ending)
     return (
-        AsyncStream(DECISION, lambda: attempts(notes, count=1, reads=reads, deliver=True, last=answer), world, reaper),
+        AsyncStream(DECISION, opening(notes, reads), world, reaper),
         world,
         notes,
         reaper,
@@ -82,7 +87,7 @@ def test_leaving_its_block_frees_everything_at_once() -> None:
     assert (notes.cancelled, notes.ended) == (1, 1)
     assert list(stream) == [], "what was closed hands over nothing more"
     stream.close()
-    with pytest.raises(RequestError):
+    with pytest.raises(RequestError, match="was closed before its end"):
         _ = stream.reply
 
 
@@ -105,6 +110,38 @@ def test_interrupted_at_any_command(at: int) -> None:
     assert world.tally.is_quiet()
     assert notes.ended == 1
     assert list(stream) == []
+
+
+def failing(at: int, error: Exception) -> Hook:
+    def hook(number: int, command: Command) -> None:
+        if number == at:
+            raise error
+
+    return hook
+
+
+def test_after_a_failure_the_reply_says_what_it_was() -> None:
+    stream, world, *_ = a_stream(failing(2, RouterClosedError("planted")))
+    with stream, pytest.raises(RouterClosedError):
+        list(stream)
+    assert list(stream) == []
+    with pytest.raises(RequestError, match="failed with RouterClosedError") as caught:
+        _ = stream.reply
+    assert isinstance(caught.value.__cause__, RouterClosedError)
+    assert str(caught.value.__cause__) == "planted"
+    assert world.tally.is_quiet()
+
+
+def test_a_failed_stream_goes_with_its_last_reference() -> None:
+    """The error that is kept holds no frame that holds the stream: no cycle is left for the garbage collector."""
+    stream, *_ = a_stream(failing(2, RouterClosedError("planted")))
+    try:
+        list(stream)
+    except RouterClosedError:
+        pass
+    kept = stream._error
+    assert kept is not None
+    assert kept.__traceback__ is None
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -164,7 +201,7 @@ def test_an_error_of_the_flow_ends_it_once() -> None:
         raise RequestError("cannot be")
         yield
 
-    stream = Stream(DECISION, refuses, world, reaper)
+    stream = Stream(DECISION, lambda: (DECISION, refuses()), world, reaper)
     with pytest.raises(RequestError):
         next(stream)
     assert list(stream) == []
@@ -203,6 +240,28 @@ def test_async_leaving_its_block_frees_everything() -> None:
         assert (notes.cancelled, notes.ended) == (1, 1)
         assert [event async for event in stream] == []
         await stream.aclose()
+
+    simulate(main)
+
+
+def test_async_after_a_failure_the_reply_says_what_it_was() -> None:
+    def lasts(command: Command) -> float:
+        if isinstance(command, Next):
+            raise RouterClosedError("planted")
+        return 0.0
+
+    async def main() -> None:
+        stream, *_ = an_async_stream(lasts)
+        with pytest.raises(RouterClosedError):
+            async with stream:
+                _ = [event async for event in stream]
+        with pytest.raises(RequestError, match="failed with RouterClosedError") as caught:
+            _ = stream.reply
+        assert isinstance(caught.value.__cause__, RouterClosedError)
+        closed, *_ = an_async_stream()
+        await closed.aclose()
+        with pytest.raises(RequestError, match="was closed before its end"):
+            _ = closed.reply
 
     simulate(main)
 

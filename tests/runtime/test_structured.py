@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 
+from modelroute.engine.progress import CUT
 from modelroute.errors import RequestError
 from modelroute.runtime.structured import Shape
 from modelroute.types.failure import Kind
@@ -82,10 +83,45 @@ def test_any_type_will_do_and_a_falsy_value_is_a_value(wanted: type[object], tex
     assert shape.schema.name
 
 
-@pytest.mark.parametrize("wanted", [5, "Nowhere", list.__class_getitem__("Nowhere"), type("Plain", (), {})], ids=str)
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        5, "Nowhere", list.__class_getitem__("Nowhere"), type("Plain", (), {}), {"type": "object"}, {},
+        {"type": 5}, {"type": "model", "cls": 3}, ["a"], Invoice(number="private", total=1), ...,
+    ],
+    ids=repr,
+)  # fmt: skip
 def test_what_no_schema_can_be_made_of_is_refused_before_sending(wanted: object) -> None:
     with pytest.raises(RequestError, match="schema"):
         Shape(wanted)  # type: ignore[arg-type]
+
+
+def test_a_schema_given_for_a_type_is_sent_to_chat() -> None:
+    with pytest.raises(RequestError, match=r"parse takes a pydantic model.*chat\(response_format"):
+        Shape({"type": "object"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "accepted"),
+    [
+        (Invoice, '{"number": "7", "tot', False),
+        (int, "12", False),
+        (float, "1.5", False),
+        (Invoice, '{"number": "7", "total": 1}', True),
+        (Invoice, '```json\n{"number": "7", "total": 1}\n```\nAnd furth', True),
+        (list[int], "[1, 2]", True),
+        (str, '"yes"', True),
+    ],
+)
+def test_what_the_cap_cut_off_fits_only_if_it_is_whole_by_itself(
+    wanted: type[object], text: str, accepted: bool
+) -> None:
+    """``12`` may be the beginning of ``1200``; a closed document is whatever was to follow it."""
+    failure = Shape(wanted).check(text, "length")
+    assert (failure is None) == accepted
+    if failure is not None:
+        assert (failure.kind, failure.provider_code) == (Kind.INVALID_OUTPUT, CUT)
+        assert "output cap" in failure.message
 
 
 def test_the_name_fits_every_wire() -> None:

@@ -30,7 +30,6 @@ from modelroute import (
     cheapest,
 )
 from modelroute.engine.commands import Close, Reserve, Settle
-from modelroute.runtime.performers import AsyncPerformer
 from modelroute.testing.checks import LATENESS, Observed, WatchedStore, check_all, check_c1, check_m3, check_s6
 from modelroute.testing.script import Answer, Fails, Script, Step, random_step, swarm
 from modelroute.testing.scripted import ScriptedAsyncRouter, SeenCall

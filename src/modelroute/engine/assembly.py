@@ -23,17 +23,20 @@ from modelroute.types.events import (
 from modelroute.types.failure import Failure, Kind
 from modelroute.types.messages import PROVENANCE
 from modelroute.types.reply import Partial, ToolCall
+from modelroute.types.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelroute.types.events import StreamEvent, WireEvent
-    from modelroute.types.usage import Usage
 
 __all__ = ["Assembly"]
 
 LARGEST_RAW = 1024 * 1024
 """Bytes of an answer that are kept as they came (INVARIANTS S5: memory per open stream)."""
+
+LONGEST_REFUSAL = 4_096
+"""Characters of a refusal that its failure keeps."""
 
 _DECLINED = frozenset({"content_filter", "refusal"})
 
@@ -52,7 +55,7 @@ class Assembly:
 
     __slots__ = (
         "_calls", "_raw", "_raw_size", "_reasoning", "_refusal", "_text", "blocks", "degraded", "ended", "failure",
-        "finish", "id", "model", "usage",
+        "finish", "id", "model", "usage", "usage_is_final",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class Assembly:
         self._calls: dict[int, _Call] = {}
         self.blocks: dict[str, object] = {}
         self.usage: Usage | None = None
+        self.usage_is_final = False
         self.finish = ""
         self.failure: Failure | None = None
         self.ended = False
@@ -113,7 +117,8 @@ class Assembly:
     def _take_report(self, event: WireEvent) -> bool:
         """Take what is not content; say whether nothing follows."""
         if isinstance(event, UsageReport):
-            self.usage = event.usage
+            self.usage = _greater(self.usage, event.usage)
+            self.usage_is_final = bool(self.finish)
         elif isinstance(event, Finish):
             self.finish = self.finish or event.reason
         elif isinstance(event, Refusal):
@@ -169,8 +174,11 @@ class Assembly:
     def declined(self) -> Failure | None:
         """Return the failure of an answer that is a refusal, else `None`."""
         if self.finish in _DECLINED or (self._refusal and not self._text and not self._calls):
-            why = self.refusal or f"the provider ended the answer with {self.finish!r}"
-            return Failure(Kind.REFUSED, why[:500], provider_code=self.finish or None)
+            # The model's words may repeat the prompt: they are kept, and never printed.
+            words = "".join(self._refusal)[:LONGEST_REFUSAL] or None
+            if self.finish == "content_filter":
+                return Failure(Kind.REFUSED, "a filter ended the answer", provider_code=self.finish, refusal=words)
+            return Failure(Kind.REFUSED, "the model declined to answer", refusal=words)
         return None
 
     def message(self, provenance: Mapping[str, object]) -> dict[str, object]:
@@ -194,3 +202,17 @@ class Assembly:
         return Partial(
             text=self.text, reasoning=self.reasoning, tool_calls=self.tool_calls, usage=self.usage, target=target
         )
+
+
+def _greater(known: Usage | None, told: Usage) -> Usage:
+    """Return a later report, which replaces an earlier one but never takes back tokens already counted."""
+    if known is None or known == told:
+        return told
+    return Usage(
+        input_tokens=max(known.input_tokens, told.input_tokens),
+        output_tokens=max(known.output_tokens, told.output_tokens),
+        cached_tokens=max(known.cached_tokens, told.cached_tokens),
+        cache_write_tokens=max(known.cache_write_tokens, told.cache_write_tokens),
+        reasoning_tokens=max(known.reasoning_tokens, told.reasoning_tokens),
+        provider_cost=known.provider_cost if told.provider_cost is None else told.provider_cost,
+    )

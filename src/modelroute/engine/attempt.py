@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelroute.engine.assembly import Assembly
-from modelroute.engine.charging import charge
+from modelroute.engine.charging import Asked, charge
 from modelroute.engine.commands import (
     Close,
     Failed,
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
     from modelroute.types.events import StreamEvent
     from modelroute.types.request import Request
 
-__all__ = ["LEASE_GRACE", "AttemptFlow"]
+__all__ = ["AFTER_FINISH", "LEASE_GRACE", "AttemptFlow"]
 
 LEASE_GRACE = 30.0
 """Seconds a reservation outlives the deadline before it becomes presumed spend (INVARIANTS section 3)."""
 
-_FOREVER = float("inf")
+AFTER_FINISH = 2.0
+"""Seconds that usage and the end are waited for once the model has said that it is done: the answer is whole."""
 
 
 class AttemptFlow:
@@ -49,8 +50,8 @@ class AttemptFlow:
     """
 
     __slots__ = (
-        "_allowance", "_first_token_at", "_lane", "_opened_at", "_plan", "_request", "_reservation", "_reserved",
-        "_sent", "_undelivered", "assembly", "committed", "failure", "leg", "number", "record", "refused", "why",
+        "_allowance", "_asked_at", "_first_token_at", "_lane", "_opened_at", "_plan", "_request", "_reservation",
+        "_reserved", "_sent", "_undelivered", "assembly", "committed", "failure", "leg", "number", "record", "refused", "why",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class AttemptFlow:
         self._reserved = allowance.bound if plan.max_cost is not None else None
         self._sent = False
         self._opened_at = plan.clock()
+        self._asked_at = plan.wall()
         self._first_token_at: float | None = None
         self._undelivered: list[StreamEvent] = []
         self.number = number
@@ -89,8 +91,10 @@ class AttemptFlow:
             self.refused = answer
             return
         exchange: Exchange | None = None
+        collected = False
         try:
             self._opened_at = now = plan.clock()
+            self._asked_at = plan.wall()
             patience = self._patience(now, others, streamed=call.streamed)
             self._sent = True
             opened = yield from open_exchange(
@@ -101,10 +105,14 @@ class AttemptFlow:
             else:
                 exchange = opened.exchange
                 yield from self._read(exchange, patience, others)
+        except GeneratorExit:
+            collected = True  # by the garbage collector, with nobody left to drive: the lease ends the reservation
+            raise
         finally:
-            if exchange is not None:
-                yield Close(exchange)
-            yield self._settlement()
+            if not collected:
+                if exchange is not None:
+                    yield Close(exchange)
+                yield self._settlement()
 
     def _read(self, exchange: Exchange, patience: float, others: bool) -> Flow[None]:
         """Read to the end or the first failure, which lands in `self.failure`."""
@@ -137,18 +145,21 @@ class AttemptFlow:
     def _checked(self) -> Failure | None:
         """Look at the finished answer *before* it is settled: a final settlement forgets the request's account."""
         check = self._plan.check
-        return None if check is None else check(self.assembly.text)
+        return None if check is None else check(self.assembly.text, self.assembly.finish)
 
     def _next(self, exchange: Exchange, deliver: list[StreamEvent], patience: float, others: bool) -> Next:
         plan = self._plan
+        idle = plan.timeouts.idle
+        if self.assembly.finish:
+            idle = min(idle, AFTER_FINISH)
         if self.committed:
             until = plan.deadline if plan.explicit else None
-            return Next(exchange, deliver, plan.timeouts.idle, until)
+            return Next(exchange, deliver, idle, until)
         if self._first_token_at is None:
             return Next(exchange, (), None, patience)
         if not others:
-            return Next(exchange, (), None, plan.deadline)
-        return Next(exchange, (), plan.timeouts.idle, min(self._attempt_end(), plan.deadline))
+            return Next(exchange, (), idle if self.assembly.finish else None, plan.deadline)
+        return Next(exchange, (), idle, min(self._attempt_end(), plan.deadline))
 
     def _attempt_end(self) -> float:
         return self._opened_at + self._plan.timeouts.attempt
@@ -196,7 +207,12 @@ class AttemptFlow:
         """Close the books of this attempt: its record, its cost, and the notices."""
         plan, leg = self._plan, self.leg
         charged = charge(
-            plan, leg, reserved=self._reserved, assembly=self.assembly, failure=self.failure, sent=self._sent
+            plan,
+            Asked(leg, self._request, self._asked_at),
+            reserved=self._reserved,
+            assembly=self.assembly,
+            failure=self.failure,
+            sent=self._sent,
         )
         target = leg.ranked.target
         self.record = Attempt(

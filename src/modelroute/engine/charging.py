@@ -15,8 +15,18 @@ from modelroute.types.failure import Charge, Failure, Seen
 if TYPE_CHECKING:
     from modelroute.engine.assembly import Assembly
     from modelroute.engine.plan import Leg, Plan
+    from modelroute.types.request import Request
 
 __all__ = ["Charged", "charge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of whom, and when (Unix seconds): prices depend on all three."""
+
+    leg: Leg
+    request: Request
+    moment: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +41,27 @@ _UNBILLED = Charged(ZERO, "unbilled")
 
 
 def charge(
-    plan: Plan, leg: Leg, *, reserved: Money | None, assembly: Assembly, failure: Failure | None, sent: bool
+    plan: Plan, asked: Asked, *, reserved: Money | None, assembly: Assembly, failure: Failure | None, sent: bool
 ) -> Charged:
     """Return what the attempt is charged.
 
+    A report covers the whole answer only when it came with the finish or after it: an earlier one may be overtaken.
     `reserved`: what was set aside, `None` without a ceiling. `failure`: `None` for an answer. `sent`: whether the call
     was begun.
     """
     if not sent:
         return _UNBILLED
     usage = assembly.usage
-    if usage is not None and (failure is None or _is_final(assembly, failure)):
-        return Charged(*plan.bill(leg.ranked.target, usage))
-    if failure is not None and _is_free(leg, assembly, failure):
+    if usage is not None and (assembly.usage_is_final or _is_refusal(failure)):
+        return Charged(*plan.bill(asked.leg.ranked.target, usage, asked.moment))
+    if failure is not None and _is_free(asked.leg, assembly, failure):
         return _UNBILLED
-    return _unknown(plan, leg, reserved, assembly)
+    return _unknown(plan, asked, reserved, assembly)
 
 
-def _is_final(assembly: Assembly, failure: Failure) -> bool:
-    """A report after the finish reason covers the whole answer; an earlier one may have been overtaken by output."""
-    return bool(assembly.finish) or failure.row.charge is Charge.REPORTED
+def _is_refusal(failure: Failure | None) -> bool:
+    """Whether what was reported is what is charged, whenever it came: nothing followed it."""
+    return failure is not None and failure.row.charge is Charge.REPORTED
 
 
 def _is_free(leg: Leg, assembly: Assembly, failure: Failure) -> bool:
@@ -63,9 +74,11 @@ def _is_free(leg: Leg, assembly: Assembly, failure: Failure) -> bool:
     return assembly.usage is None and failure.was_seen is Seen.NO
 
 
-def _unknown(plan: Plan, leg: Leg, reserved: Money | None, assembly: Assembly) -> Charged:
+def _unknown(plan: Plan, asked: Asked, reserved: Money | None, assembly: Assembly) -> Charged:
     """Charge the reservation, or what was seen; in either case not less than what the provider has reported so far."""
-    known = ZERO if assembly.usage is None else plan.bill(leg.ranked.target, assembly.usage)[0]
+    target = asked.leg.ranked.target
+    known = ZERO if assembly.usage is None else plan.bill(target, assembly.usage, asked.moment)[0]
     if reserved is not None:
         return Charged(max(reserved, known), "reservation")
-    return Charged(max(plan.presume(leg.ranked.target, assembly.output_text), known), "estimate")
+    seen = plan.presume(target, assembly.output_text, asked.request, asked.moment)
+    return Charged(max(seen, known), "estimate")

@@ -43,6 +43,9 @@ class Exchange:
 
     __slots__ = ()
 
+    def cut(self) -> None:
+        """Cut its connection, if it holds one. Never waits: a finalizer calls it, from any thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reserve:

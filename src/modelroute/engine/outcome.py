@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelroute.engine.progress import CUT
 from modelroute.errors import (
     AttemptsFailedError,
     DeadlineExceededError,
@@ -38,11 +39,17 @@ _WHAT_NEXT = {
     Kind.UNPROVED: "Two providers refused the request: look at the provider's words.",
     Kind.UNSUPPORTED: "Leave the feature out or add a target that takes it.",
     Kind.TOO_LONG: "Shorten the prompt or add a target with a larger context.",
-    Kind.REFUSED: "The model declined to answer; rephrase, or let the scenario move on after refusals.",
+    Kind.REFUSED: "Rephrase the request, or ask another model; `.failure.refusal` holds the model's words, if any.",
     Kind.LATE: "Give the call a longer deadline=, or prefer a faster target.",
     Kind.SILENT: "Raise Timeouts(first_token=...) if the model needs longer to begin.",
     Kind.INVALID_OUTPUT: "Simplify the schema or prefer a stronger target.",
 }
+
+_CUT_OFF = "Raise max_tokens=, or max_cost= where that lowered the cap, or ask for a shorter answer."
+
+
+def _was_cut(failure: Failure) -> bool:
+    return failure.kind is Kind.INVALID_OUTPUT and failure.provider_code == CUT
 
 
 def reply_from(  # noqa: PLR0917 - what a reply is made of, in the order it came about
@@ -105,11 +112,11 @@ def failed(  # noqa: PLR0917 - what an error is made of, in the order it came ab
 ) -> AttemptsFailedError:
     """Return the error for a request whose attempts all failed."""
     count = len(attempts)
-    head = f"no answer after {count} attempt{'' if count == 1 else 's'} ({spent}): {failure}."
+    head = f"no answer after {count} attempt{'' if count == 1 else 's'} ({spent}): {str(failure).rstrip('.')}."
     lines = [head, *(f"  {attempt}" for attempt in attempts)]
     if retry_after is not None:
         lines.append(f"The first target is back in {retry_after:.1f} s.")
-    advice = _WHAT_NEXT.get(failure.kind)
+    advice = _CUT_OFF if _was_cut(failure) else _WHAT_NEXT.get(failure.kind)
     if advice is not None:
         lines.append(advice)
     lines.append(plan.decision.table())

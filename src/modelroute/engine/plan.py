@@ -95,14 +95,13 @@ class Plan:
     - `clock`: seconds that never go back; `wall`: Unix seconds; `draw`: uniform in [0, 1).
     - `deadline`: in the clock's time, to the reply (`chat`) or to the commit (`stream`); `explicit`: it bounds
       everything.
-    - `allow(ranked, room, others, again)`: what an attempt may cost with `room` of the ceiling left (`None`: no
-      ceiling) when
-      the targets `others()` may be tried after it; asking the same target `again` never takes what one of them needs.
-      `None`: does not fit.
-    - `bill(target, usage)`: the cost of reported usage and how it is known; `presume(target, text)`: the cost of what
-      was seen when nothing was reported.
-    - `check(text)`: a failure when the finished answer is not acceptable; `repair` then makes the request to try
-      again with.
+    - `allow(ranked, room, others, again, request)`: what an attempt with `request` may cost with `room` of the ceiling
+      left (`None`: no ceiling) when the targets `others()` may be tried after it; asking the same target `again` never
+      takes what one of them needs. `None`: does not fit.
+    - `bill(target, usage, moment)`: the cost of usage reported for a call made at `moment`, Unix seconds, and how it
+      is known; `presume(target, text, request, moment)`: the cost of what was seen when nothing was reported.
+    - `check(text, finish)`: a failure when the finished answer is not acceptable; `repair` then makes the request to
+      try again with.
     - `emit` hears of everything and never waits; `answered` is told the reply.
     """
 
@@ -122,12 +121,12 @@ class Plan:
     retry: Retry
     experience: Experience
     retry_budget: RetryBudget
-    allow: Callable[[Ranked, Money | None, Callable[[], Sequence[str]], bool], Allowance | None]
-    bill: Callable[[str, Usage], tuple[Money, str]]
-    presume: Callable[[str, str], Money]
+    allow: Callable[[Ranked, Money | None, Callable[[], Sequence[str]], bool, Request], Allowance | None]
+    bill: Callable[[str, Usage, float], tuple[Money, str]]
+    presume: Callable[[str, str, Request, float], Money]
     emit: Callable[[RouterEvent], None]
     answered: Callable[[Reply], None]
-    check: Callable[[str], Failure | None] | None = None
+    check: Callable[[str, str], Failure | None] | None = None
     repair: Callable[[Request, str, Failure], Request] | None = None
     conversation: str = ""
     refusal_moves_on: bool = False

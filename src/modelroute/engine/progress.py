@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from modelroute.engine.plan import Leg, Plan
 
-__all__ = ["Progress", "Step", "Stop", "Try", "Wait"]
+__all__ = ["CUT", "Progress", "Step", "Stop", "Try", "Wait"]
+
+CUT = "length"
+"""Provider code of an answer that is invalid because the output cap cut it off: the finish reason that says so."""
 
 _UNTOLD_HOLD = {Kind.RATE_LIMITED: 1.0, Kind.EXHAUSTED: 300.0, Kind.DENIED: 60.0, Kind.NOT_SERVED: 300.0}
 """Seconds a target rests when the provider did not say for how long."""
@@ -150,6 +153,8 @@ class Progress:
         rule = failure.retry
         if failure.kind is Kind.REFUSED and self.plan.refusal_moves_on:
             rule = Retry.OTHER
+        if failure.kind is Kind.INVALID_OUTPUT and failure.provider_code == CUT:
+            rule = Retry.OTHER  # the same model under the same cap would be cut off again; another may be terser
         if self._last_provider is not None or rule is Retry.NEVER:
             self._over = True
         elif failure.kind in _OF_ONE_KEY and self._free_lane(leg) is not None:
@@ -249,10 +254,16 @@ class Progress:
             return
         told = failure.retry_after
         known = told is not None or failure.kind is Kind.RATE_LIMITED
-        seconds = _UNTOLD_HOLD[failure.kind] * (1 + self.plan.draw() / 2) if told is None else max(told, _LEAST_HOLD)
+        usual = _UNTOLD_HOLD[failure.kind] * (1 + self.plan.draw() / 2)
+        if told is None:
+            seconds = usual
+        else:
+            # Only a rate limit ends as soon as it is told to: an empty account or a dead key does not mend in a second.
+            seconds = max(told, _LEAST_HOLD if failure.kind is Kind.RATE_LIMITED else usual)
         lanes = range(leg.lanes) if failure.kind is Kind.NOT_SERVED else (lane,)
         for each in lanes:
-            self.plan.experience.hold(target, each, self.plan.wall() + seconds, known=known)
+            now = self.plan.wall()
+            self.plan.experience.hold(target, each, now + seconds, known=known, since=now)
 
     def _soonest(self) -> float | None:
         wall = self.plan.wall()

@@ -85,7 +85,8 @@ class _Course:
     def attempt(self, step: Try) -> Flow[Answered | None]:
         """Make the attempt of `step`; `None` means: go on."""
         plan, leg = self.plan, step.leg
-        allowance = self._allowance(step)
+        request = self._request_for(leg)
+        allowance = self._allowance(step, request)
         if allowance is None:
             self.progress.pass_over(leg)
             return None
@@ -95,7 +96,7 @@ class _Course:
             step.lane,
             number=len(self.attempts) + 1,
             why=step.why,
-            request=self._request_for(leg),
+            request=request,
             allowance=allowance,
         )
         self.progress.began(leg)
@@ -113,14 +114,14 @@ class _Course:
         self._failed(leg, step.lane, flow, flow.failure)
         return None
 
-    def _allowance(self, step: Try) -> Allowance | None:
+    def _allowance(self, step: Try, request: Request) -> Allowance | None:
         limit, leg = self.plan.max_cost, step.leg
         if limit is None:
-            return self.plan.allow(leg.ranked, None, list, False)
+            return self.plan.allow(leg.ranked, None, list, False, request)
         room = limit - self.spent
         if room.pico < 0:
             return None
-        return self.plan.allow(leg.ranked, room, lambda: self.progress.others(leg), step.why == "retry")
+        return self.plan.allow(leg.ranked, room, lambda: self.progress.others(leg), step.why == "retry", request)
 
     def _has_alternative(self, leg: Leg, allowance: Allowance) -> bool:
         """Whether another target can be tried, and paid for, if this attempt comes to nothing."""
@@ -130,8 +131,10 @@ class _Course:
         if limit is None or allowance.bound is None:
             return True
         room = limit - self.spent - allowance.bound
+        plan = self.plan
         return any(
-            self.plan.allow(other.ranked, room, list, False) is not None for other in self.progress.alternatives(leg)
+            plan.allow(other.ranked, room, list, False, plan.request) is not None
+            for other in self.progress.alternatives(leg)
         )
 
     def _request_for(self, leg: Leg) -> Request:

@@ -82,4 +82,10 @@ def _strategy_wait(wait: wait_base, tries: int) -> float:
 
     state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
     state.attempt_number = tries
-    return max(0.0, float(wait(state)))
+    try:
+        return max(0.0, float(wait(state)))
+    except Exception as error:
+        raise ConfigurationError(
+            f"Retry(wait={type(wait).__name__}) gave no number of seconds: {type(error).__name__}. "
+            "Only strategies that look at the number of the attempt can be used here."
+        ) from None

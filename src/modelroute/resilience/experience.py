@@ -35,11 +35,22 @@ _SMOOTHING = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One lane of a target rests until `until`. `known`: the provider said when it ends; else it is our guess."""
+    """One lane of a target rests from `since` until `until`. `known`: the provider said when it ends; else we guess.
+
+    A wall clock that was set back to before it began ends it: else a second's rest could last for hours.
+    """
 
     until: float
     known: bool
+    since: float = -math.inf
 
+    def rests(self, now: float) -> bool:
+        """Whether it is in force at `now`."""
+        return self.since - _CLOCK_STEPS <= now < self.until
+
+
+_CLOCK_STEPS = 1.0
+"""Seconds by which two threads' readings of the wall clock may differ."""
 
 _FREE = Hold(0.0, known=False)
 
@@ -73,12 +84,19 @@ class Experience:
         self._conversations: Bounded[str, Affinity] = Bounded(CONVERSATIONS)
         self._view: tuple[Mapping[str, frozenset[str]], Mapping[str, float], Mapping[str, float]] | None = None
 
-    def hold(self, target: str, lane: int, until: float, *, known: bool) -> Hold:
-        """Let one lane of `target` rest until `until`; a hold is only ever extended. Return the one in force."""
+    def after_fork(self) -> None:
+        """Renew the lock in a forked child: the thread that may have held it is not there."""
+        self._lock = threading.Lock()
+
+    def hold(self, target: str, lane: int, until: float, *, known: bool, since: float = -math.inf) -> Hold:
+        """Let one lane of `target` rest from `since` until `until`; a hold in force is only ever extended.
+
+        Return the one in force.
+        """
         with self._lock:
             current = self._holds.get((target, lane), _FREE)
-            if until > current.until:
-                self._holds[target, lane] = current = Hold(until, known)
+            if until > current.until or not current.rests(since):
+                self._holds[target, lane] = current = Hold(until, known, since)
             return current
 
     def free_lane(self, target: str, lanes: int, now: float) -> int | None:
@@ -87,7 +105,7 @@ class Experience:
         if not holds:
             return 0
         for lane in range(lanes):
-            if holds.get((target, lane), _FREE).until <= now:
+            if not holds.get((target, lane), _FREE).rests(now):
                 return lane
         return None
 
@@ -169,7 +187,7 @@ class Experience:
 
     def _forget_past_holds(self, now: float) -> None:
         with self._lock:
-            for key in [key for key, hold in self._holds.items() if hold.until <= now]:
+            for key in [key for key, hold in self._holds.items() if not hold.rests(now)]:
                 del self._holds[key]
 
 

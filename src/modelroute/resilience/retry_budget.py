@@ -30,6 +30,10 @@ class RetryBudget:
     def __post_init__(self) -> None:
         self._tokens = min(self._tokens, self.capacity)
 
+    def after_fork(self) -> None:
+        """Renew the lock in a forked child: the thread that may have held it is not there."""
+        self._lock = threading.Lock()
+
     def deposit(self) -> None:
         """Count a request."""
         with self._lock:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from modelroute.errors import RequestError
+from modelroute.errors import RequestError, shown
 from modelroute.resilience.backoff import Retry
-from modelroute.runtime.options import CallOptions, constraints_from, names, refuse_misspelled
+from modelroute.runtime.options import CallOptions, constraints_from, names
+from modelroute.runtime.parameters import checked, one_choice, output_cap_of, taken_schema, tools_of
+from modelroute.runtime.words import refuse_misspelled
 from modelroute.types.facts import AUTO
 from modelroute.types.messages import as_messages
 from modelroute.types.request import JsonSchema, Request
@@ -82,10 +84,10 @@ def options_from(**routing: Unpack[Routing]) -> CallOptions:
     task, conversation = routing.get("task"), routing.get("conversation")
     for name, value in (("task", task), ("conversation", conversation)):
         if value is not None and (not isinstance(value, str) or not value):
-            raise RequestError(f"{name}= must be a non-empty string, not {value!r}")
+            raise RequestError(f"{name}= must be a non-empty string, not {shown(value)}")
     model = routing.get("model", AUTO)
     if not isinstance(model, str) or not model:
-        raise RequestError(f"model= must be 'auto', a model or a target (model@provider), not {model!r}")
+        raise RequestError(f"model= must be 'auto', a model or a target (model@provider), not {shown(model)}")
     return CallOptions(
         task=task,
         tags=names(routing.get("tags", ()), "tags"),
@@ -114,7 +116,7 @@ def _retry(retry: Retry | None, max_attempts: int | None) -> Retry | None:
     if max_attempts is None or not (retry is None or isinstance(retry, Retry)):
         return retry  # `CallOptions` refuses what is no Retry
     if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
-        raise RequestError(f"max_attempts= must be a whole number of at least 1, not {max_attempts!r}")
+        raise RequestError(f"max_attempts= must be a whole number of at least 1, not {shown(max_attempts)}")
     return Retry(max_attempts, None if retry is None else retry.wait)
 
 
@@ -125,30 +127,24 @@ def request_from(
     routing = {name: value for name, value in asking.items() if name in _ROUTING}
     sent = {name: value for name, value in asking.items() if name not in _ROUTING and name not in _NAMED}
     refuse_misspelled(sent)
-    if "stream" in sent:
-        raise RequestError("stream= is not a parameter here: call router.stream(...) instead of router.chat(...)")
+    sent = checked(sent)
     extra = asking.get("extra_body")
     if extra is not None:
-        if not isinstance(extra, Mapping):
-            raise RequestError("extra_body= must be a mapping of parameters to send as they are")
+        if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in cast(Iterable[object], extra)):
+            raise RequestError("extra_body= must be a mapping of parameters to send as they are, by name")
         _refuse_ours(cast(Mapping[str, object], extra))
         sent.update(cast(Mapping[str, object], extra))
-    choices = sent.get("n")
-    if choices is not None and (isinstance(choices, bool) or not isinstance(choices, int) or choices != 1):
-        raise RequestError(
-            f"n= can only be 1, not {choices!r}: a reply holds one answer, and the others would be paid for and lost. "
-            "Call several times instead."
-        )
+    one_choice(sent)
     if schema is not None and "response_format" in sent:
         raise RequestError("response_format= is not for parse(): the type you pass says what the answer must be")
     worded = sent.pop("reasoning_effort", None)
     effort = asking.get("effort")
     request = Request(
         messages=as_messages(messages),
-        output_cap=_output_cap(asking),
-        tools=_tools(asking.get("tools")),
+        output_cap=output_cap_of(asking),
+        tools=tools_of(asking.get("tools")),
         tool_choice=_tool_choice(asking.get("tool_choice")),
-        schema=schema if schema is not None else _taken_schema(sent),
+        schema=schema if schema is not None else taken_schema(sent),
         effort=_effort(worded if effort is None else effort),
         parameters={name: value for name, value in sent.items() if value is not None},
     )
@@ -163,61 +159,15 @@ def _refuse_ours(extra: Mapping[str, object]) -> None:
             raise RequestError(f"extra_body= cannot hold {name!r}: {hint}")
 
 
-def _output_cap(asking: Mapping[str, object]) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens"):
-        value = asking.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise RequestError(f"{name}= must be a whole number of at least 1, not {value!r}")
-        return value
-    return None
-
-
-def _tools(value: object) -> tuple[Mapping[str, object], ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise RequestError("tools= must be a list of tools, each a mapping with 'type' and 'function'")
-    tools = tuple(cast(Iterable[object], value))
-    for position, tool in enumerate(tools):
-        if not isinstance(tool, Mapping) or not isinstance(cast(Mapping[str, object], tool).get("type"), str):
-            raise RequestError(f"tools[{position}] must be a mapping with a 'type', as OpenAI writes tools")
-        if tool["type"] == "function":
-            function = tool.get("function")
-            name = cast(Mapping[str, object], function).get("name") if isinstance(function, Mapping) else None
-            if not isinstance(name, str) or not name:
-                raise RequestError(f"tools[{position}] must have a 'function' with a 'name', as OpenAI writes tools")
-    return cast(tuple[Mapping[str, object], ...], tools)
-
-
 def _tool_choice(value: object) -> str | Mapping[str, object] | None:
     if value is None or isinstance(value, str | Mapping):
         return cast(str | Mapping[str, object] | None, value)
-    raise RequestError(f"tool_choice= must be 'auto', 'none', 'required' or a mapping naming a tool, not {value!r}")
+    raise RequestError(
+        f"tool_choice= must be 'auto', 'none', 'required' or a mapping naming a tool, not {shown(value)}"
+    )
 
 
 def _effort(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
-    raise RequestError(f"effort= must be a word such as 'low', 'medium' or 'high', not {value!r}")
-
-
-def _taken_schema(sent: dict[str, object]) -> JsonSchema | None:
-    """Take a json_schema response format out of `sent`, so that each target gets it the way it takes schemas."""
-    wanted = sent.get("response_format")
-    form = _mapping(wanted)
-    if form.get("type") != "json_schema":
-        return None
-    described = _mapping(form.get("json_schema"))
-    schema = described.get("schema")
-    if not isinstance(schema, Mapping):
-        raise RequestError(
-            "response_format of type 'json_schema' needs {'json_schema': {'name': ..., 'schema': {...}}}"
-        )
-    del sent["response_format"]
-    return JsonSchema(str(described.get("name") or "answer"), cast(Mapping[str, object], schema))
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return cast(Mapping[str, object], value) if isinstance(value, Mapping) else {}
+    raise RequestError(f"effort= must be a word such as 'low', 'medium' or 'high', not {shown(value)}")

@@ -24,10 +24,12 @@ from modelroute.resilience.backoff import Retry
 from modelroute.resilience.experience import Experience
 from modelroute.resilience.retry_budget import RetryBudget
 from modelroute.runtime.conversation import affinity_of, remember
+from modelroute.runtime.declared import check_declared
+from modelroute.runtime.forking import renew_after_fork
 from modelroute.runtime.options import NOTHING_SAID, CallOptions
 from modelroute.runtime.sink import Sink
 from modelroute.stores.memory import MemoryStore
-from modelroute.types.facts import RequestFacts, Snapshot
+from modelroute.types.facts import ANY_VOCABULARY, RequestFacts, Snapshot
 from modelroute.types.timeouts import CHAT_DEADLINE, STREAM_DEADLINE, Timeouts
 from modelroute.types.usage import Usage
 
@@ -42,8 +44,12 @@ if TYPE_CHECKING:
     from modelroute.types.notices import RouterEvent
     from modelroute.types.reply import Reply
     from modelroute.types.request import Request
+    from modelroute.types.usage import TokenCount
 
 __all__ = ["Prepared", "RouterCore"]
+
+LATE_OPENING = 60.0
+"""Seconds after which a stream that was not yet opened is decided anew: prices and holds have moved."""
 
 _LOGGER = logging.getLogger("modelroute")
 
@@ -73,16 +79,7 @@ class RouterCore:
         on_event: Callable[[RouterEvent], object] | None,
         clocks: Clocks,
     ) -> None:
-        for name, value, kind in (
-            ("policy", policy, Policy),
-            ("catalog", catalog, Catalog),
-            ("retry", retry, Retry),
-            ("timeouts", timeouts, Timeouts),
-        ):
-            if value is not None and not isinstance(value, kind):
-                raise ConfigurationError(f"{name}= must be a {kind.__name__}, not {type(value).__name__}")
-        if on_event is not None and not callable(on_event):
-            raise ConfigurationError(f"on_event= must be callable with one notice, not {type(on_event).__name__}")
+        check_declared(policy=policy, catalog=catalog, retry=retry, timeouts=timeouts, on_event=on_event)
         self.catalog = Catalog.builtin() if catalog is None else catalog
         self.clocks = clocks
         self.endpoints = _endpoints(providers, self.catalog)
@@ -105,6 +102,14 @@ class RouterCore:
         self._numbers = count(1)
         self._prefix = f"{random.getrandbits(32):08x}"
         self._closing = threading.Lock()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Renew in a forked child what a thread of the parent may have held."""
+        self._closing = threading.Lock()
+        self.store.after_fork()
+        self.experience.after_fork()
+        self.retry_budget.after_fork()
 
     def close(self) -> bool:
         """Mark the router closed and hand on its notices; say whether it was open."""
@@ -115,10 +120,14 @@ class RouterCore:
         self.sink.close()
         return True
 
-    def prepare(self, request: Request, options: CallOptions, *, streaming: bool) -> Prepared:
-        """Work out facts, snapshot and decision. Sends nothing; raises what the policy refuses."""
+    def refuse_when_closed(self) -> None:
+        """Raise `RouterClosedError` on a closed router."""
         if self.closed:
             raise RouterClosedError("this router is closed; make a new one")
+
+    def prepare(self, request: Request, options: CallOptions, *, streaming: bool) -> Prepared:
+        """Work out facts, snapshot and decision. Sends nothing; raises what the policy refuses."""
+        self.refuse_when_closed()
         options = NOTHING_SAID | options
         now = self.clocks.wall()
         affinity = affinity_of(request.messages, options.conversation, self.experience)
@@ -131,9 +140,7 @@ class RouterCore:
         self, request: Request, options: CallOptions, *, streaming: bool, missing: Mapping[str, frozenset[str]]
     ) -> RequestFacts:
         """Return what a policy may know of the request. `missing`: what each target was seen not to take."""
-        deadline = options.deadline
-        if deadline is None:
-            deadline = STREAM_DEADLINE if streaming else CHAT_DEADLINE
+        seconds = CHAT_DEADLINE if options.deadline is None else options.deadline
         choices = request.parameters.get("n")
         return RequestFacts(
             task=options.task,
@@ -141,14 +148,24 @@ class RouterCore:
             selector=options.model,
             constraints=options.constraints,
             needs=needs(request),
-            tokens=counts(request, self._vocabularies, self._overhead),
+            tokens=self.tokens(request),
             output_cap=request.output_cap,
             choices=choices if isinstance(choices, int) and choices > 0 else 1,
             unbounded=unbounded(request),
             barred=self._barred(request, missing),
-            seconds=deadline,
+            seconds=seconds + LATE_OPENING if streaming else seconds,
             effort=request.effort,
         )
+
+    def tokens(self, request: Request) -> Mapping[str, TokenCount]:
+        """Return the request's prompt tokens in the vocabularies of the targets at hand."""
+        return counts(request, self._vocabularies, self._overhead)
+
+    def plan_stream(self, prepared: Prepared) -> Plan:
+        """Return the plan of a stream that is opened now; one opened long after it was decided is decided anew."""
+        if self.clocks.wall() - prepared.snapshot.now > LATE_OPENING:
+            prepared = self.prepare(prepared.request, prepared.options, streaming=True)
+        return self.plan(prepared, streaming=True)
 
     def plan(
         self,
@@ -157,13 +174,18 @@ class RouterCore:
         streaming: bool,
         shape: Shape[Any] | None = None,
     ) -> Plan:
-        """Return the plan of a prepared request; its deadline runs from now. Raises when nothing is eligible."""
+        """Return the plan of a prepared request; its deadline runs from now.
+
+        Raises when nothing is eligible, and when the router was closed since.
+        """
+        self.refuse_when_closed()
         decision, options = prepared.decision, prepared.options
         number = f"{os.getpid():x}-{self._prefix}-{next(self._numbers)}"
         preferences = self.compiled.preferences(decision.scenario)
         self.require_eligible(prepared)
         started = self.clocks.monotonic()
-        usual = STREAM_DEADLINE if streaming else CHAT_DEADLINE
+        on_interrupt = options.on_interrupt or _on_interrupt(preferences.on_interrupt)
+        usual = STREAM_DEADLINE if streaming and on_interrupt != "buffer" else CHAT_DEADLINE
         retry = options.retry or self.retry
         if options.retry is None and preferences.max_attempts is not None:
             retry = replace(retry, max_attempts=preferences.max_attempts)
@@ -173,7 +195,7 @@ class RouterCore:
             decision=decision,
             legs=Legs(decision.ranked, lambda ranked: self._leg(ranked, prepared)),
             streaming=streaming,
-            on_interrupt=options.on_interrupt or _on_interrupt(preferences.on_interrupt),
+            on_interrupt=on_interrupt,
             clock=self.clocks.monotonic,
             wall=self.clocks.wall,
             draw=self.clocks.draw,
@@ -185,8 +207,8 @@ class RouterCore:
             experience=self.experience,
             retry_budget=self.retry_budget,
             allow=_Allowances(self, prepared),
-            bill=lambda target, usage: bill(self.endpoints[target].target, usage, prepared.snapshot.now),
-            presume=lambda target, text: self._presume(target, text, prepared),
+            bill=lambda target, usage, moment: bill(self.endpoints[target].target, usage, moment),
+            presume=self._presume,
             emit=self.sink.emit,
             answered=lambda reply: self._answered(prepared, reply),
             check=None if shape is None else shape.check,
@@ -228,12 +250,14 @@ class RouterCore:
             silent=_reasons_unseen(endpoint, prepared.request),
         )
 
-    def _presume(self, target: str, text: str, prepared: Prepared) -> Money:
+    def _presume(self, target: str, text: str, request: Request, moment: float) -> Money:
         """The cost of the estimated prompt and of what was seen of the answer, where the provider reported nothing."""
         endpoint = self.endpoints[target]
         vocabulary = endpoint.target.model.vocabulary
-        usage = Usage(prepared.facts.count(vocabulary).estimate, estimate_text(text, vocabulary) if text else 0)
-        cost, _ = bill(endpoint.target, usage, prepared.snapshot.now)
+        prompt = counts(request, (vocabulary,), self._overhead)
+        known = prompt.get(vocabulary) or prompt[ANY_VOCABULARY]
+        usage = Usage(known.estimate, estimate_text(text, vocabulary) if text else 0)
+        cost, _ = bill(endpoint.target, usage, moment)
         return cost
 
     def _answered(self, prepared: Prepared, reply: Reply) -> None:
@@ -253,15 +277,24 @@ class _Allowances:
         self._prepared = prepared
 
     def __call__(
-        self, ranked: Ranked, room: Money | None, others: Callable[[], Sequence[str]], again: bool
+        self,
+        ranked: Ranked,
+        room: Money | None,
+        others: Callable[[], Sequence[str]],
+        again: bool,
+        request: Request,
     ) -> Allowance | None:
-        prepared = self._prepared
-        if room is None or (room == prepared.decision.max_cost and ranked is prepared.decision.ranked[0]):
-            return Allowance(ranked.output_cap, ranked.bound, ranked.capped_by)
+        prepared, candidates = self._prepared, self._core.candidates
         facts, snapshot = prepared.facts, prepared.snapshot
-        candidates = self._core.candidates
+        if request is not prepared.request:
+            facts = replace(facts, tokens=self._core.tokens(request))
+            window = ranked.context_window
+            if window is not None and facts.count(candidates[ranked.target].target.model.vocabulary).estimate > window:
+                return None
+        elif room is None or (room == prepared.decision.max_cost and ranked is prepared.decision.ranked[0]):
+            return Allowance(ranked.output_cap, ranked.bound, ranked.capped_by)
         fallbacks = [candidates[other] for other in others()]
-        if again:
+        if again and room is not None:
             room -= _least([terms(other, facts, snapshot).least for other in fallbacks], room)
             fallbacks = []
         found = attempt_budget(candidates[ranked.target], facts, snapshot, room, fallbacks=fallbacks)

@@ -72,9 +72,12 @@ def unwind(flow: Generator[Command, object, object], command: Command, performer
     """
     interruption: BaseException | None = None
     told = False
+    waiting = command
     try:
         while True:
-            if not told and not isinstance(command, PROTECTED):
+            if not told and (
+                not isinstance(command, PROTECTED) or (isinstance(command, Reserve) and command is not waiting)
+            ):
                 told = True
                 command = flow.throw(Cancelled())
             result, problem = _insist(performer, command)

@@ -30,6 +30,7 @@ from modelroute.errors import ModelRouteError, RouterClosedError
 if TYPE_CHECKING:
     from modelroute.engine.commands import Flow
     from modelroute.runtime.performers import AsyncPerformer
+    from modelroute.runtime.reaper import Reaper
 
 __all__ = ["SETTLE_PATIENCE", "AsyncRun"]
 
@@ -45,11 +46,12 @@ class AsyncRun(Generic[R]):
     Not for use by two tasks at once.
     """
 
-    __slots__ = ("_flow", "_pending", "_performer", "_returned", "_was_cancelled", "command", "done")
+    __slots__ = ("_flow", "_pending", "_performer", "_reaper", "_returned", "_was_cancelled", "command", "done")
 
-    def __init__(self, flow: Flow[R], performer: AsyncPerformer) -> None:
+    def __init__(self, flow: Flow[R], performer: AsyncPerformer, reaper: Reaper | None = None) -> None:
         self._flow = flow
         self._performer = performer
+        self._reaper = reaper
         self._pending: dict[int, tuple[Command, asyncio.Task[object]]] = {}
         self._returned: tuple[R] | None = None
         self._was_cancelled = False
@@ -87,6 +89,12 @@ class AsyncRun(Generic[R]):
         except (asyncio.CancelledError, Exception):
             await self.unwind()
             raise
+        except BaseException:
+            # The loop is gone or going: nothing can be awaited here any more.
+            left = self.abandon()
+            if left is not None and self._reaper is not None:
+                self._reaper.adopt(*left)
+            raise
         try:
             self._send(result)
         except ModelRouteError:
@@ -107,9 +115,13 @@ class AsyncRun(Generic[R]):
         before, self._was_cancelled = self._was_cancelled, False
         await self._drop_pending()
         told = False
+        waiting = self.command
         try:
             while True:
-                if not told and not isinstance(self.command, Reserve | Close | Settle):
+                if not told and (
+                    not isinstance(self.command, Reserve | Close | Settle)
+                    or (isinstance(self.command, Reserve) and self.command is not waiting)
+                ):
                     told = True
                     self.command = self._flow.throw(Cancelled())
                 result = await self._insist(self.command)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from modelroute.errors import ConfigurationError, RouterClosedError
+from modelroute.errors import ConfigurationError
 from modelroute.runtime.calls import options_from, request_from
 from modelroute.runtime.clocks import Clocks
 from modelroute.runtime.core import RouterCore
+from modelroute.runtime.declared import check_declared, check_environ
 from modelroute.runtime.environment import providers_from
 from modelroute.runtime.options import NOTHING_SAID
 
@@ -83,6 +84,8 @@ class Facade:
         """
         from modelroute.catalog.catalog import Catalog
 
+        check_declared(policy=policy, catalog=catalog, retry=retry, timeouts=timeouts, on_event=on_event)
+        check_environ(environ)
         known = Catalog.builtin() if catalog is None else catalog
         return cls(
             providers_from(known, environ),
@@ -126,8 +129,7 @@ class Facade:
         return self._core.prepare(request, self._options | options, streaming=streaming)
 
     def _refuse_when_closed(self) -> None:
-        if self._core.closed:
-            raise RouterClosedError("this router is closed; make a new one")
+        self._core.refuse_when_closed()
 
     def _refuse_closing_a_view(self) -> None:
         if self._is_view:

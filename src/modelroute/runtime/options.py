@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
-from modelroute.errors import ConfigurationError, RequestError
+from modelroute.errors import ConfigurationError, RequestError, shown
 from modelroute.money import MoneyLike
 from modelroute.policy.demands import FloorLike, read
 from modelroute.resilience.backoff import Retry
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from modelroute.engine.plan import OnInterrupt
     from modelroute.policy.objective import Prefer
 
-__all__ = ["NOTHING_SAID", "CallOptions", "Demands", "Names", "constraints_from", "names", "refuse_misspelled"]
+__all__ = ["LONGEST_DEADLINE", "NOTHING_SAID", "CallOptions", "Demands", "Names", "constraints_from", "names"]
 
 Names: TypeAlias = str | Iterable[str]
 """One name or several."""
@@ -46,24 +45,8 @@ class Demands(TypedDict):
 
 _INTERRUPT: tuple[str, ...] = ("raise", "buffer")
 
-OURS = frozenset(
-    {
-        "allow_unbounded", "conversation", "deadline", "effort", "floor", "jurisdictions", "licences", "max_attempts",
-        "max_cost", "max_completion_tokens", "max_tokens", "messages", "model", "needs", "on_interrupt", "prefer",
-        "providers", "retry", "tags", "task", "timeouts", "tool_choice", "tools", "vendors", "without",
-    }
-)  # fmt: skip
-"""The words this library gives a meaning to."""
-
-THEIRS = frozenset(
-    {
-        "audio", "frequency_penalty", "logit_bias", "logprobs", "metadata", "modalities", "n", "parallel_tool_calls",
-        "prediction", "presence_penalty", "prompt_cache_key", "reasoning", "reasoning_effort", "response_format",
-        "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "stream_options", "temperature",
-        "thinking", "top_k", "top_logprobs", "top_p", "user", "verbosity", "web_search_options", "extra_body",
-    }
-)  # fmt: skip
-"""OpenAI's own names, which are never taken for a misspelling of ours."""
+LONGEST_DEADLINE = 1e7
+"""Seconds, about four months: more is a unit mistaken, and far more is past what clocks and sockets can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +66,25 @@ class CallOptions:
 
     def __post_init__(self) -> None:
         deadline = self.deadline
-        if deadline is not None and (
-            isinstance(deadline, bool) or not isinstance(deadline, int | float) or not 0 < deadline < float("inf")
-        ):
-            raise RequestError(f"deadline= must be a positive number of seconds, not {deadline!r}")
-        for name, value, kind in (("timeouts", self.timeouts, Timeouts), ("retry", self.retry, Retry)):
-            if value is not None and not isinstance(value, kind):
-                raise RequestError(f"{name}= must be {kind.__name__}(...), not {value!r}")
+        if deadline is not None:
+            if isinstance(deadline, bool) or not isinstance(deadline, int | float) or not deadline > 0:
+                raise RequestError(f"deadline= must be a positive number of seconds, not {shown(deadline)}")
+            if deadline > LONGEST_DEADLINE:
+                raise RequestError(
+                    f"deadline= is in seconds, at most {LONGEST_DEADLINE:.0f}, not {shown(deadline)}; "
+                    "leave it out for the default"
+                )
+        if self.timeouts is not None and not isinstance(self.timeouts, Timeouts):
+            raise RequestError(
+                f"timeouts= must be Timeouts(...), not {shown(self.timeouts)}; write timeouts=Timeouts(attempt=...) "
+                "for the phases of one attempt, or deadline= for the whole request"
+            )
+        if self.retry is not None and not isinstance(self.retry, Retry):
+            raise RequestError(
+                f"retry= must be Retry(...), not {shown(self.retry)}; write max_attempts= or Retry(max_attempts=...)"
+            )
         if self.on_interrupt is not None and self.on_interrupt not in _INTERRUPT:
-            raise RequestError(f"on_interrupt= must be one of {', '.join(_INTERRUPT)}, not {self.on_interrupt!r}")
+            raise RequestError(f"on_interrupt= must be one of {', '.join(_INTERRUPT)}, not {shown(self.on_interrupt)}")
 
     def __or__(self, nearer: CallOptions) -> CallOptions:
         """Return both together: `nearer`'s preferences win, constraints intersect, tags add up."""
@@ -136,21 +129,5 @@ def names(value: Names, argument: str) -> frozenset[str]:
     except TypeError:  # no iterable, or it holds what cannot be in a set
         found = None
     if found is None or not all(isinstance(each, str) and each for each in found):
-        raise RequestError(f"{argument}= takes a name or several names, not {value!r}")
+        raise RequestError(f"{argument}= takes a name or several names, not {shown(value)}")
     return found
-
-
-def refuse_misspelled(parameters: Iterable[str]) -> None:
-    """Refuse a parameter that looks like a misspelled word of ours: passed through, it would silently not bind.
-
-    Raises `RequestError` with "did you mean".
-    """
-    for name in parameters:
-        if name in THEIRS:
-            continue
-        near = get_close_matches(name, OURS, n=1, cutoff=0.82)
-        if near:
-            raise RequestError(
-                f"unknown parameter {name!r}. Did you mean {near[0]!r}? "
-                f"To send {name!r} to the provider as it is, pass extra_body={{{name!r}: ...}}."
-            )

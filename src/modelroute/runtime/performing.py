@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelroute.engine.commands import Batch, Failed, Opened
 from modelroute.runtime.behind import Behind
-from modelroute.runtime.http import HttpError, HttpTimeout, Limit
+from modelroute.runtime.http import HttpError, HttpOptions, HttpTimeout, Limit
 from modelroute.runtime.upstream import (
     DRAIN_SECONDS,
     ERROR_BODY_LIMIT,
@@ -21,6 +21,7 @@ from modelroute.runtime.upstream import (
     opening_failure,
     over,
     resolve_key,
+    stalled,
 )
 from modelroute.types.events import Fault
 from modelroute.types.failure import Failure, Kind
@@ -103,7 +104,8 @@ class SyncPerforming(StoreKeeping):
         except HttpError as error:
             return Failed(opening_failure(error, secret))
         if source.status == 200:
-            return Opened(SyncUpstream(source, command.call.decoder(), limit, secret))
+            supplied = isinstance(endpoint.http, HttpOptions) and endpoint.http.client is not None
+            return Opened(SyncUpstream(source, command.call.decoder(), limit, secret, supplied=supplied))
         body = _error_body(source)
         return Failed(
             classified(command, source.status, dict(source.headers), body, now=self._clocks.wall(), secret=secret)
@@ -125,7 +127,7 @@ class SyncPerforming(StoreKeeping):
                 if not data:
                     return Batch((Fault(Failure(Kind.INTERRUPTED, "the stream ended without a word")),))
         except HttpTimeout:
-            return Batch((), timed_out=True)
+            return stalled(decoder)
         except HttpError as error:
             return Batch(upstream.cleaned(ended_by(decoder, error)))
 
@@ -192,7 +194,7 @@ class AsyncPerforming(Behind, StoreKeeping):
                 if not data:
                     return Batch((Fault(Failure(Kind.INTERRUPTED, "the stream ended without a word")),))
         except HttpTimeout:
-            return Batch((), timed_out=True)
+            return stalled(decoder)
         except HttpError as error:
             return Batch(upstream.cleaned(ended_by(decoder, error)))
 

@@ -1,9 +1,8 @@
 """Ends the flows of streams that were dropped without being closed: their reservations become presumed spend.
 
 A dropped stream is noticed by the garbage collector, in any thread and at any point, so nothing is done there but
-noting
-the flow down; it is ended at the router's next call or when the router is closed. The lease is the guarantee, this is
-the courtesy.
+cutting its connection and noting the flow down; the flow is ended at the router's next call or when the router is
+closed. The lease is the guarantee, this is the courtesy.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from modelroute.engine.commands import Next
 from modelroute.runtime.drive import unwind
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ class Reaper:
         self.count = 0
 
     def adopt(self, flow: Generator[Command, object, object], command: Command) -> None:
-        """Take over `flow`, which waits at `command`. Safe to call from a finalizer."""
+        """Take over `flow`, which waits at `command`, and cut its connection. Safe to call from a finalizer."""
         self._abandoned.append((flow, command))
+        if isinstance(command, Next):
+            command.exchange.cut()
 
     def collect(self) -> None:
         """End every flow taken over so far."""

@@ -45,6 +45,10 @@ class SyncSource(Protocol):
         """End it; the connection is kept when the body was read to its end."""
         ...
 
+    def abort(self) -> None:
+        """Cut it now, from any thread."""
+        ...
+
 
 class SyncConnections(Protocol):
     """What sends requests: `SyncHttp`, or a script in its place. Raises `HttpError`s and nothing else."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
+from copy import copy
 from typing import TYPE_CHECKING
 
 from modelroute.engine.commands import Next
-from modelroute.errors import RequestError
+from modelroute.errors import ModelRouteError, RequestError
 from modelroute.runtime.drive import perform, unwind
 from modelroute.types.events import TextDelta
 
@@ -28,7 +29,21 @@ if TYPE_CHECKING:
     from modelroute.types.events import StreamEvent
     from modelroute.types.reply import Reply
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "kept", "no_reply"]
+
+
+def kept(error: BaseException) -> ModelRouteError | None:
+    """Return an error of ours to keep: a copy, whose traceback does not hold the stream that holds it."""
+    return copy(error) if isinstance(error, ModelRouteError) else None
+
+
+def no_reply(over: bool, error: ModelRouteError | None) -> RequestError:
+    """Return the error for a stream without a reply, which says why there is none."""
+    if not over:
+        return RequestError("the stream has not been read to its end: iterate it first, then read .reply")
+    if error is None:
+        return RequestError("the stream was closed before its end, so there is no reply")
+    return RequestError(f"the stream failed with {type(error).__name__}, so there is no reply; its iteration raised it")
 
 
 class Stream:
@@ -41,12 +56,14 @@ class Stream:
     `.partial` holds what arrived. Not for use by two threads at once.
     """
 
-    __slots__ = ("_begin", "_command", "_flow", "_over", "_performer", "_queue", "_reaper", "_reply", "decision")
+    __slots__ = (
+        "_begin", "_command", "_error", "_flow", "_over", "_performer", "_queue", "_reaper", "_reply", "decision",
+    )  # fmt: skip
 
     def __init__(
         self,
         decision: Decision,
-        begin: Callable[[], Flow[Answered]],
+        begin: Callable[[], tuple[Decision, Flow[Answered]]],
         performer: SyncPerformer,
         reaper: Reaper,
     ) -> None:
@@ -58,6 +75,7 @@ class Stream:
         self._command: Command | None = None
         self._queue: deque[StreamEvent] = deque()
         self._reply: Reply | None = None
+        self._error: ModelRouteError | None = None
         self._over = False
 
     def __enter__(self) -> Self:
@@ -90,9 +108,13 @@ class Stream:
 
     @property
     def reply(self) -> Reply:
-        """The whole answer. Raises `RequestError` while the stream has not been read to its end."""
+        """The whole answer.
+
+        Raises `RequestError` while the stream has not been read to its end, and when it was closed or failed before; an
+        error that the iteration raised is its `__cause__`.
+        """
         if self._reply is None:
-            raise RequestError("the stream has not been read to its end: iterate it first, then read .reply")
+            raise no_reply(self._over, self._error) from self._error
         return self._reply
 
     def close(self) -> None:
@@ -110,7 +132,8 @@ class Stream:
         flow, command = self._flow, self._command
         try:
             if flow is None or command is None:
-                flow = self._flow = self._begin()
+                self.decision, flow = self._begin()
+                self._flow = flow
                 command = self._command = next(flow)
             while True:
                 try:
@@ -128,8 +151,9 @@ class Stream:
             self._reply = answered.reply
             self._queue.extend(answered.undelivered)
             self._over = True
-        except BaseException:
+        except BaseException as error:
             self._over = True
+            self._error = kept(error)
             raise
 
     def __del__(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from modelroute.engine.commands import Next
 from modelroute.errors import RequestError
 from modelroute.runtime.drive_async import AsyncRun
+from modelroute.runtime.stream import kept, no_reply
 from modelroute.types.events import TextDelta
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from modelroute.engine.commands import Flow
     from modelroute.engine.route import Answered
+    from modelroute.errors import ModelRouteError
     from modelroute.runtime.performers import AsyncPerformer
     from modelroute.runtime.reaper import Reaper
     from modelroute.types.decision import Decision
@@ -36,13 +38,14 @@ class AsyncStream:
     """
 
     __slots__ = (
-        "_begin", "_busy", "_left", "_over", "_performer", "_queue", "_reader", "_reaper", "_reply", "_run", "decision",
+        "_begin", "_busy", "_error", "_left", "_over", "_performer", "_queue", "_reader", "_reaper", "_reply", "_run",
+        "decision",
     )  # fmt: skip
 
     def __init__(
         self,
         decision: Decision,
-        begin: Callable[[], Flow[Answered]],
+        begin: Callable[[], tuple[Decision, Flow[Answered]]],
         performer: AsyncPerformer,
         reaper: Reaper,
     ) -> None:
@@ -53,6 +56,7 @@ class AsyncStream:
         self._run: AsyncRun[Answered] | None = None
         self._queue: deque[StreamEvent] = deque()
         self._reply: Reply | None = None
+        self._error: ModelRouteError | None = None
         self._over = False
         self._busy = False
         self._reader: asyncio.Task[object] | None = None
@@ -91,9 +95,13 @@ class AsyncStream:
 
     @property
     def reply(self) -> Reply:
-        """The whole answer. Raises `RequestError` while the stream has not been read to its end."""
+        """The whole answer.
+
+        Raises `RequestError` while the stream has not been read to its end, and when it was closed or failed before; an
+        error that the iteration raised is its `__cause__`.
+        """
         if self._reply is None:
-            raise RequestError("the stream has not been read to its end: iterate it first, then read .reply")
+            raise no_reply(self._over, self._error) from self._error
         return self._reply
 
     async def aclose(self) -> None:
@@ -122,8 +130,9 @@ class AsyncStream:
             # Closed by another task, which cancelled us for that; a cancellation of our own on top goes on.
             if not closed or reader is None or reader.uncancel() > 0:
                 raise
-        except BaseException:
+        except BaseException as error:
             self._over = True
+            self._error = kept(error)
             raise
         finally:
             self._busy = False
@@ -134,7 +143,8 @@ class AsyncStream:
     async def _drive(self) -> None:
         run = self._run
         if run is None:
-            run = self._run = AsyncRun(self._begin(), self._performer)
+            self.decision, flow = self._begin()
+            run = self._run = AsyncRun(flow, self._performer)
             run.start()
         while not run.done:
             await run.step()

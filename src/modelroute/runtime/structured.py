@@ -7,9 +7,11 @@ what was wrong, then another. The validator's findings never contain the answer'
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from modelroute.errors import RequestError
+from modelroute.engine.progress import CUT
+from modelroute.errors import RequestError, shown
 from modelroute.types.failure import Failure, Kind
 from modelroute.types.request import JsonSchema, Request
 
@@ -23,6 +25,8 @@ T = TypeVar("T")
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 _NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 _MOST_PROBLEMS = 5
+_SELF_CONTAINED = ("{", "[", '"')
+_CUT_OFF = "the output cap cut the answer off before its end"
 _NO_JSON = "the answer is no JSON document"
 
 
@@ -33,23 +37,29 @@ class Shape(Generic[T]):
 
     def __init__(self, wanted: type[T]) -> None:
         from pydantic import TypeAdapter
-        from pydantic.errors import PydanticUserError
 
         try:
             self._adapter: TypeAdapter[T] = TypeAdapter(wanted)
             schema = self._adapter.json_schema()
-        except PydanticUserError as error:
-            raise RequestError(f"no JSON schema can be made of {wanted!r}: {error.message.splitlines()[0]}") from None
+        except Exception as error:  # noqa: BLE001 - what is no type fails in as many ways as there are things
+            raise RequestError(_no_schema(wanted, error)) from None
         name = _NAME.sub("_", getattr(wanted, "__name__", "answer"))[:64] or "answer"
         self.schema = JsonSchema(name, schema)
         self._value: tuple[T] | None = None
 
-    def check(self, text: str) -> Failure | None:
-        """Return why `text` does not fit, or `None` and keep the instance."""
+    def check(self, text: str, finish: str = "stop") -> Failure | None:
+        """Return why `text` does not fit, or `None` and keep the instance.
+
+        What the output cap cut off (`finish` is ``length``) fits only if it has an end of its own: ``12`` may be the
+        beginning of ``1200``, a document in braces is whole.
+        """
         from pydantic import ValidationError
 
+        cut = finish == CUT
         found: list[str] = []
         for candidate in _candidates(text):
+            if cut and not candidate.startswith(_SELF_CONTAINED):
+                continue
             try:
                 self._value = (self._adapter.validate_json(candidate),)
             except ValidationError as error:
@@ -60,6 +70,8 @@ class Shape(Generic[T]):
                 found = [f"a validator of the type raised {type(error).__name__}"]
             else:
                 return None
+        if cut:
+            return Failure(Kind.INVALID_OUTPUT, _CUT_OFF, provider_code=CUT)
         return Failure(Kind.INVALID_OUTPUT, "; ".join(found))
 
     @property
@@ -80,6 +92,15 @@ class Shape(Generic[T]):
         )
         answer = {"role": "assistant", "content": text or "(empty)"}
         return replace(request, messages=(*request.messages, answer, {"role": "user", "content": told}))
+
+
+def _no_schema(wanted: object, error: Exception) -> str:
+    from pydantic.errors import PydanticUserError
+
+    why = f" ({error.message.splitlines()[0]})" if isinstance(error, PydanticUserError) else ""
+    name = wanted.__name__ if isinstance(wanted, type) else shown(wanted)
+    own = "; a JSON Schema of your own goes to chat(response_format=...)" if isinstance(wanted, Mapping) else ""
+    return f"no JSON schema can be made of {name}{why}: parse takes a pydantic model, dataclass, TypedDict or type{own}"
 
 
 def _candidates(text: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelroute.engine.commands import Exchange
+from modelroute.engine.commands import Batch, Exchange
 from modelroute.runtime.http import HttpBroken, HttpError, HttpRequest, HttpTimeout, HttpUnreachable, Limit
 from modelroute.types.events import Ended, Fault
 from modelroute.types.failure import Failure, Kind
@@ -33,6 +35,7 @@ __all__ = [
     "opening_failure",
     "over",
     "resolve_key",
+    "stalled",
     "without_key",
 ]
 
@@ -70,23 +73,38 @@ class _Upstream(Exchange):
 
 
 class SyncUpstream(_Upstream):
-    """An open exchange read by blocking."""
+    """An open exchange read by blocking. `supplied`: over a client of the user's own."""
 
-    __slots__ = ("source",)
+    __slots__ = ("_supplied", "source")
 
-    def __init__(self, source: SyncSource, decoder: Decoder, limit: Limit, secret: Secret | None) -> None:
+    def __init__(
+        self, source: SyncSource, decoder: Decoder, limit: Limit, secret: Secret | None, *, supplied: bool
+    ) -> None:
         super().__init__(decoder, limit, secret)
         self.source = source
+        self._supplied = supplied
+
+    def cut(self) -> None:
+        """Cut the connection. A client of the user's own is left in peace: it may hold a lock in this very thread."""
+        if not self._supplied:
+            with suppress(Exception):
+                self.source.abort()
 
 
 class AsyncUpstream(_Upstream):
-    """An open exchange read on an event loop."""
+    """An open exchange read on an event loop, the running one."""
 
-    __slots__ = ("source",)
+    __slots__ = ("_loop", "source")
 
     def __init__(self, source: AsyncSource, decoder: Decoder, limit: Limit, secret: Secret | None) -> None:
         super().__init__(decoder, limit, secret)
         self.source = source
+        self._loop = asyncio.get_running_loop()
+
+    def cut(self) -> None:
+        """Let the loop cut the connection; one that has ended has done so."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.source.abort)
 
 
 def resolve_key(endpoint: Endpoint, lane: int) -> Secret | None:
@@ -154,6 +172,14 @@ def without_key(failure: Failure, secret: Secret) -> Failure:
 def over(events: Sequence[WireEvent]) -> bool:
     """Whether `events` are the last of their stream."""
     return bool(events) and isinstance(events[-1], Ended | Fault)
+
+
+def stalled(decoder: Decoder) -> Batch:
+    """Return what a body that fell silent amounts to: its end when the model had said that it is done, else nothing."""
+    events = decoder.end()
+    if events and isinstance(events[-1], Ended):
+        return Batch(events)
+    return Batch((), timed_out=True)
 
 
 def ended_by(decoder: Decoder, error: HttpError) -> list[WireEvent]:

@@ -52,6 +52,10 @@ class MemoryStore:
     _ends: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]], repr=False)
     _leases: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]], repr=False)
 
+    def after_fork(self) -> None:
+        """Renew the lock in a forked child: the thread that may have held it is not there."""
+        self._lock = threading.RLock()
+
     def reserve(self, reservation: str, claims: tuple[Claim, ...], *, lease: float, now: float) -> Granted | Refused:
         """Set `claims` aside under the id `reservation`, all or none, until `lease` (Unix seconds).
 

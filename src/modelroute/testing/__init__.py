@@ -1,8 +1,8 @@
 """What this library is tested with, for testing yours: scripted routers, a misbehaving provider, virtual time.
 
 `ScriptedRouter` and `ScriptedAsyncRouter` answer from a script; `FaultServer` is a real server with named faults;
-`run_simulated` runs asyncio code in virtual time; `assert_routes` states which target a policy must choose. Names load
-when they are first used.
+`run_simulated` runs asyncio code in virtual time; `assert_routes` states which target a policy must choose;
+`LocalModelServer` is a small real model. Names load when they are first used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modelroute.testing.assertions import assert_routes as assert_routes
     from modelroute.testing.faults import FAULTS as FAULTS
     from modelroute.testing.faults import dead_port as dead_port
+    from modelroute.testing.local_model import LocalModelServer as LocalModelServer
     from modelroute.testing.loop import SimLoop as SimLoop
     from modelroute.testing.loop import VirtualClock as VirtualClock
     from modelroute.testing.loop import run_simulated as run_simulated
@@ -41,6 +42,7 @@ _HOME = {
     "Garbles": "testing.script",
     "Hangs": "testing.script",
     "Kind": "types.failure",
+    "LocalModelServer": "testing.local_model",
     "Script": "testing.script",
     "ScriptedAsyncRouter": "testing.scripted",
     "ScriptedRouter": "testing.scripted",
@@ -63,6 +65,7 @@ __all__ = [
     "Garbles",
     "Hangs",
     "Kind",
+    "LocalModelServer",
     "Script",
     "ScriptedAsyncRouter",
     "ScriptedRouter",

@@ -32,11 +32,12 @@ from modelroute.providers.provider import Provider
 from modelroute.router import Router
 from modelroute.runtime.behind import Behind
 from modelroute.runtime.clocks import Clocks
+from modelroute.runtime.facade import Facade
 from modelroute.runtime.performing import Ending, StoreKeeping, read_until
 from modelroute.runtime.reaper import Reaper
 from modelroute.testing.loop import VirtualClock
 from modelroute.testing.script import Fails, Script, Step
-from modelroute.types.events import WireEvent
+from modelroute.types.events import Ended, Finish, WireEvent
 from modelroute.types.failure import Failure, Kind
 from modelroute.types.usage import Usage
 from modelroute.wire.fields import as_mapping
@@ -90,6 +91,12 @@ class _Exchange(Exchange):
             taken.append(self.due[self.position][1])
             self.position += 1
         return taken
+
+    def stalled(self) -> Batch:
+        """Return what silence amounts to: the end when the model had said that it is done, as over a real connection."""
+        if any(isinstance(event, Finish) for _, event in self.due[: self.position]):
+            return Batch((Ended(),))
+        return Batch((), timed_out=True)
 
     def next_due(self) -> float:
         """The moment of the next event; infinite when nothing more comes."""
@@ -167,7 +174,7 @@ class _SyncScripted(StoreKeeping):
         due = exchange.next_due()
         if due > end:
             self._wait_until(end)
-            return Batch((), timed_out=True)
+            return exchange.stalled()
         if math.isinf(due):
             raise ConfigurationError("the script hangs and nothing limits the wait: give the call a deadline")
         self._wait_until(due)
@@ -212,7 +219,7 @@ class _AsyncScripted(Behind, StoreKeeping):
         due = exchange.next_due()
         if due > end:
             await self._wait_until(end)
-            return Batch((), timed_out=True)
+            return exchange.stalled()
         await self._wait_until(due)
         return Batch(exchange.ready(max(due, self._clocks.monotonic())))
 
@@ -241,11 +248,8 @@ class _ScriptedEnding(Ending):
 ScriptLike = Script | Mapping[str, Sequence[Step]]
 
 
-class ScriptedRouter(Router):
-    """A `Router` over a script, on a virtual clock. `calls` is what the providers saw, in order.
-
-    `providers`: as for `Router`; by default one for each target the script names. `seed` makes jitter repeatable.
-    """
+class _Scripted(Facade):
+    """What both scripted routers are made of."""
 
     def __init__(
         self,
@@ -257,10 +261,8 @@ class ScriptedRouter(Router):
         retry: Retry | None = None,
         timeouts: Timeouts | None = None,
         on_event: Callable[[RouterEvent], object] | None = None,
-        clock: VirtualClock | None = None,
         seed: int = 0,
     ) -> None:
-        self.clock = VirtualClock() if clock is None else clock
         self._seed = seed
         self._providers = _Providers(script if isinstance(script, Script) else Script(script))
         super().__init__(
@@ -271,15 +273,6 @@ class ScriptedRouter(Router):
             timeouts=timeouts,
             on_event=on_event,
         )
-
-    def _clocks(self) -> Clocks:
-        clock = self.clock
-        return Clocks(clock.now, lambda: EPOCH + clock.now(), random.Random(self._seed).random, clock.sleep)
-
-    def _connect(self) -> None:
-        super()._connect()
-        self._performer = _SyncScripted(self._core.store, self._core.clocks, self._providers)  # type: ignore[assignment]
-        self._reaper = Reaper(self._performer)
 
     @property
     def calls(self) -> Sequence[SeenCall]:
@@ -287,31 +280,27 @@ class ScriptedRouter(Router):
         return self._providers.log
 
 
-class ScriptedAsyncRouter(AsyncRouter):
-    """An `AsyncRouter` over a script, on the loop it is used in; under `run_simulated` time is virtual."""
+class ScriptedRouter(_Scripted, Router):
+    """A `Router` over a script, on a virtual `clock`. `calls` is what the providers saw, in order.
 
-    def __init__(
-        self,
-        script: ScriptLike,
-        *,
-        providers: Sequence[Provider] | None = None,
-        policy: Policy | None = None,
-        catalog: Catalog | None = None,
-        retry: Retry | None = None,
-        timeouts: Timeouts | None = None,
-        on_event: Callable[[RouterEvent], object] | None = None,
-        seed: int = 0,
-    ) -> None:
-        self._seed = seed
-        self._providers = _Providers(script if isinstance(script, Script) else Script(script))
-        super().__init__(
-            scripted_providers(self._providers.script, catalog) if providers is None else providers,
-            policy=policy,
-            catalog=catalog,
-            retry=retry,
-            timeouts=timeouts,
-            on_event=on_event,
-        )
+    `providers`: as for `Router`; by default one for each target the script names. `seed` makes jitter repeatable.
+    """
+
+    def _clocks(self) -> Clocks:
+        clock = self.clock = VirtualClock()
+        return Clocks(clock.now, lambda: EPOCH + clock.now(), random.Random(self._seed).random, clock.sleep)
+
+    def _connect(self) -> None:
+        super()._connect()
+        self._performer = _SyncScripted(self._core.store, self._core.clocks, self._providers)  # type: ignore[assignment]
+        self._reaper = Reaper(self._performer)
+
+
+class ScriptedAsyncRouter(_Scripted, AsyncRouter):
+    """An `AsyncRouter` over a script, on the loop it is used in; under `run_simulated` time is virtual.
+
+    Everything else is as in `ScriptedRouter`.
+    """
 
     def _clocks(self) -> Clocks:
         return Clocks(_loop_time, lambda: EPOCH + _loop_time(), random.Random(self._seed).random)
@@ -320,11 +309,6 @@ class ScriptedAsyncRouter(AsyncRouter):
         super()._connect()
         self._performer = _AsyncScripted(self._core.store, self._core.clocks, self._providers)  # type: ignore[assignment]
         self._reaper = Reaper(_ScriptedEnding(self._core.store, self._core.clocks))
-
-    @property
-    def calls(self) -> Sequence[SeenCall]:
-        """Every call the scripted providers saw, in order."""
-        return self._providers.log
 
 
 def _loop_time() -> float:

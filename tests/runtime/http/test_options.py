@@ -6,13 +6,16 @@ import asyncio
 import math
 import subprocess
 import sys
+from dataclasses import fields
 
 import httpx
 import httpx2
 import pytest
+from hypothesis import given
 
 from modelroute.errors import ConfigurationError
 from modelroute.runtime.http import AsyncHttp, HttpOptions, HttpRequest, Limit, SyncHttp
+from tests.junk import junk, works_or_is_refused
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,17 @@ def test_proxies_of_another_form_are_refused_without_echo(proxy: str) -> None:
         lambda: HttpOptions(keepalive=-1),
         lambda: HttpOptions(keepalive=math.nan),
         lambda: HttpOptions(keepalive=math.inf),
+        lambda: HttpOptions(keepalive="60"),  # type: ignore[arg-type]
+        lambda: HttpOptions(keepalive=10**400),
+        lambda: HttpOptions(keepalive=True),
         lambda: HttpOptions(max_idle=-1),
+        lambda: HttpOptions(max_idle=None),  # type: ignore[arg-type]
+        lambda: HttpOptions(max_idle=1.5),  # type: ignore[arg-type]
+        lambda: HttpOptions(proxy=8080),  # type: ignore[arg-type]
+        lambda: HttpOptions(proxy={}),  # type: ignore[arg-type]
+        lambda: HttpOptions(proxy=b"http://p:1"),  # type: ignore[arg-type]
+        lambda: HttpOptions(trust_env=[]),  # type: ignore[arg-type]
+        lambda: HttpOptions(trust_env=1),  # type: ignore[arg-type]
         lambda: HttpOptions(client=object()),
         lambda: HttpOptions(client=httpx.AsyncClient),
         lambda: HttpOptions(async_client="x"),
@@ -40,6 +53,12 @@ def test_proxies_of_another_form_are_refused_without_echo(proxy: str) -> None:
 def test_bad_values_are_refused(build: object) -> None:
     with pytest.raises(ConfigurationError):
         build()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("option", [field.name for field in fields(HttpOptions)])
+@given(value=junk())
+def test_whatever_is_said_works_or_is_refused(option: str, value: object) -> None:
+    works_or_is_refused(lambda: HttpOptions(**{option: value}), hash)  # type: ignore[arg-type]
 
 
 def test_clients_of_both_packages_and_their_subclasses() -> None:

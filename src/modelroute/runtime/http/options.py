@@ -6,11 +6,16 @@ import math
 import ssl
 import sys
 from dataclasses import dataclass, field
+from types import UnionType
+from typing import cast
 from urllib.parse import urlsplit
 
-from modelroute.errors import ConfigurationError
+from modelroute.errors import ConfigurationError, shown
 
 __all__ = ["HttpOptions", "HttpRequest", "Limit"]
+
+_MOST = 1 << 53
+"""No number of seconds or connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +46,26 @@ class HttpOptions:
             _check_proxy(self.proxy)
         if not isinstance(self.verify, bool | str | ssl.SSLContext):
             raise ConfigurationError(
-                f"verify is {type(self.verify).__name__}; give True, False, a path or an ssl.SSLContext."
+                f"verify is {type(self.verify).__name__}; give True, False, a path as text or an ssl.SSLContext."
             )
-        if not (math.isfinite(self.keepalive) and self.keepalive >= 0):
-            raise ConfigurationError(f"keepalive={self.keepalive!r}; give seconds, 0 or more.")
-        if self.max_idle < 0:
-            raise ConfigurationError(f"max_idle={self.max_idle!r}; give a number of connections, 0 or more.")
+        if not isinstance(self.trust_env, bool):
+            raise ConfigurationError(f"trust_env={shown(self.trust_env)}; give True or False.")
+        if not _is_number(self.keepalive, int | float):
+            raise ConfigurationError(f"keepalive={shown(self.keepalive)}; give seconds, 0 or more.")
+        if not _is_number(self.max_idle, int):
+            raise ConfigurationError(f"max_idle={shown(self.max_idle)}; give a number of connections, 0 or more.")
         _check_client("client", self.client, "Client")
         _check_client("async_client", self.async_client, "AsyncClient")
 
 
-def _check_proxy(proxy: str) -> None:
+def _is_number(value: object, kind: type | UnionType) -> bool:
+    """Whether `value` is a finite number, 0 or more. A truth value is no number."""
+    return isinstance(value, kind) and not isinstance(value, bool) and 0 <= cast("float", value) < _MOST
+
+
+def _check_proxy(proxy: object) -> None:
+    if not isinstance(proxy, str):
+        raise ConfigurationError(f"proxy must be text, not {type(proxy).__name__}: 'http://[user:password@]host:port'.")
     try:
         parts = urlsplit(proxy)
         sound = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
