@@ -4,8 +4,9 @@ DEEPSEEK_API_KEY=... python examples/async_many.py        # or any other provide
 """
 
 import asyncio
+import sys
 
-from modelroute import AsyncRouter, AttemptsFailedError, ModelRouteError, Money, Reply
+from modelroute import AsyncRouter, AttemptsFailedError, ModelRouteError, Money, NoProviderError, Reply
 
 TICKETS = [
     "The app crashes when I rotate the phone.",
@@ -43,4 +44,7 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except NoProviderError as error:
+        sys.exit(f"error: {error}")

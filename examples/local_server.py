@@ -6,7 +6,7 @@ python examples/local_server.py http://localhost:8000/v1 smollm2-135m-instruct
 
 import sys
 
-from modelroute import Model, Price, Provider, Router
+from modelroute import Model, ModelRouteError, Price, Provider, Router
 
 
 def main(url: str, model: str) -> None:
@@ -20,4 +20,9 @@ def main(url: str, model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/local_server.py URL MODEL")
+    try:
+        main(*sys.argv[1:])
+    except ModelRouteError as error:
+        sys.exit(f"error: {str(error).splitlines()[0]}")

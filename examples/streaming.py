@@ -3,7 +3,9 @@
 DEEPSEEK_API_KEY=... python examples/streaming.py        # or any other provider's key
 """
 
-from modelroute import ReasoningDelta, Router, StreamInterruptedError, TextDelta
+import sys
+
+from modelroute import NoProviderError, ReasoningDelta, Router, StreamInterruptedError, TextDelta
 
 
 def main(router: Router) -> None:
@@ -22,5 +24,8 @@ def main(router: Router) -> None:
 
 
 if __name__ == "__main__":
-    with Router.from_env() as router:
-        main(router)
+    try:
+        with Router.from_env() as router:
+            main(router)
+    except NoProviderError as error:
+        sys.exit(f"error: {error}")

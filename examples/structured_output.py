@@ -3,9 +3,11 @@
 DEEPSEEK_API_KEY=... python examples/structured_output.py        # or any other provider's key
 """
 
+import sys
+
 from pydantic import BaseModel, Field
 
-from modelroute import InvalidOutputError, Router
+from modelroute import InvalidOutputError, NoProviderError, Router
 
 LETTER = "Invoice 2026-017 of 3 October: 2 desk lamps at 49.90 EUR each, 1 cable for 5.20 EUR. Total 105.00 EUR."
 
@@ -38,5 +40,8 @@ def main(router: Router) -> None:
 
 
 if __name__ == "__main__":
-    with Router.from_env() as router:
-        main(router)
+    try:
+        with Router.from_env() as router:
+            main(router)
+    except NoProviderError as error:
+        sys.exit(f"error: {error}")

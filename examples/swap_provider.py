@@ -3,7 +3,9 @@
 DEEPSEEK_API_KEY=... python examples/swap_provider.py
 """
 
-from modelroute import Provider, Router
+import sys
+
+from modelroute import ModelRouteError, Provider, Router
 
 PROVIDERS = [Provider("deepseek")]  # swap: [Provider("moonshot")]; add: [Provider("deepseek"), Provider("openai")]
 
@@ -16,4 +18,7 @@ def main(providers: list[Provider] = PROVIDERS) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ModelRouteError as error:  # its other lines say every attempt, and why every other target was passed over
+        sys.exit(f"error: {str(error).splitlines()[0]}")

@@ -4,9 +4,10 @@ DEEPSEEK_API_KEY=... python examples/tool_loop.py        # or any other provider
 """
 
 import json
+import sys
 from collections.abc import Mapping
 
-from modelroute import Reply, Router
+from modelroute import NoProviderError, Reply, Router
 
 STOCK = {"lamp": 12, "cable": 0}
 TOOLS = [
@@ -54,5 +55,8 @@ def main(router: Router, *, most_turns: int = 6) -> Reply | None:
 
 
 if __name__ == "__main__":
-    with Router.from_env() as router:
-        main(router)
+    try:
+        with Router.from_env() as router:
+            main(router)
+    except NoProviderError as error:
+        sys.exit(f"error: {error}")

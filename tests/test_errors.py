@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
 
 from modelroute import errors
 from modelroute.errors import (
@@ -28,6 +29,7 @@ from modelroute.types.decision import Decision, Ranked
 from modelroute.types.failure import Failure, Kind
 from modelroute.types.reply import Partial, ToolCall
 from modelroute.types.usage import Usage
+from tests.junk import junk
 
 DECISION = Decision(ranked=(Ranked("m@p", "m", "p", "v"),), reject=(), scenario="default")
 FAILURE = Failure(Kind.SILENT, "no content within 10.0 s")
@@ -127,6 +129,21 @@ def test_an_unknown_name_says_what_was_meant() -> None:
     assert "and 28 more" in str(many)
     assert "none" in str(UnknownNameError("task", "x", []))
     assert did_you_mean("zzz", ["kimi"]) == ""
+
+
+def test_a_name_in_other_letters_is_suggested_as_it_is_spelt() -> None:
+    assert did_you_mean("GPT-5.5", ["gpt-5.5", "glm-5"]) == " Did you mean 'gpt-5.5'?"
+    assert "'EU'" in did_you_mean("eu", ["EU", "US"])
+
+
+@given(junk())
+def test_a_name_of_any_type_is_told_to_be_unknown(name: object) -> None:
+    error = UnknownNameError("model", name, ["gpt-5.5"])
+    assert isinstance(error.name, str)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert len(str(error)) < 500
+    assert isinstance(name, str) or "A name is text" in str(error)
+    did_you_mean(name, ["gpt-5.5"])
 
 
 def test_no_provider_names_every_variable_that_was_looked_for() -> None:

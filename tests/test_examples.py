@@ -1,7 +1,10 @@
 """Every example runs: against the fault server, or on nothing but the catalog."""
 
 import json
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +34,26 @@ def test_all_are_tested_here_and_say_how_to_run_them() -> None:
         assert f'load("{path.stem}")' in tested
         source = path.read_text(encoding="utf-8")
         assert f"python examples/{path.name}" in source.split('"""')[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["async_many"], ["streaming"], ["structured_output"], ["tool_loop"], ["swap_provider"], ["local_server"],
+        ["local_server", "http://127.0.0.1:9/v1", "mine"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_without_a_key_or_a_server_it_ends_with_one_line(words: list[str]) -> None:
+    name, *rest = words
+    bare = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *rest],
+        env=bare, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(("error: no ", "usage: "))
 
 
 def test_allocate_by_scenario(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from modelroute.errors import ConfigurationError
 from modelroute.money import PICO_PER_DOLLAR, ZERO, Money
+from tests.junk import junk, works_or_is_refused
 
 pico = st.integers(-(10**30), 10**30)
 amounts = st.builds(Money.from_pico, pico)
@@ -159,3 +160,19 @@ def test_it_is_immutable_and_no_number() -> None:
     assert money != PICO_PER_DOLLAR
     assert {money: "a"}[Money("1.00")] == "a"
     assert float(Money("0.25")) == 0.25
+
+
+def test_an_amount_beyond_all_money_is_refused_and_one_computed_is_infinite_as_a_float() -> None:
+    for amount in (10**400, -(10**400), 10**30, "1e30", Decimal("1e999"), 1e308):
+        with pytest.raises(ConfigurationError, match="below 1e30"):
+            Money(amount)
+    assert float(Money(10**29) * 10**400) == float("inf")
+    assert float(Money(-1) * 10**400) == float("-inf")
+
+
+@given(junk())
+def test_whatever_is_typed_is_an_amount_or_is_refused(value: object) -> None:
+    works_or_is_refused(
+        lambda: Money(value),  # type: ignore[arg-type]
+        lambda money: (str(money), repr(money), float(money), hash(money)),
+    )

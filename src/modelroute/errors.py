@@ -50,12 +50,29 @@ __all__ = [
 ]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest known names, or ``""`` when nothing is near."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.6)
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest known names, or ``""`` when nothing is near.
+
+    Letters count as equal in either case. What is no text is near nothing.
+    """
+    if not isinstance(name, str):
+        return ""
+    spelt: dict[str, str] = {}
+    for candidate in known:
+        spelt.setdefault(candidate.lower(), candidate)
+    near = get_close_matches(name.lower(), list(spelt), n=3, cutoff=0.6)
     if not near:
         return ""
-    return " Did you mean " + " or ".join(repr(match) for match in near) + "?"
+    return " Did you mean " + " or ".join(repr(spelt[match]) for match in near) + "?"
+
+
+def shown(value: object, most: int = 60) -> str:
+    """Return `value` as a message quotes it: its repr in at most `most` characters, or its type. Internal."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a message about a value must not fail on that value
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _rebuild(cls: type[ModelRouteError], message: str, state: Mapping[str, object]) -> ModelRouteError:
@@ -82,18 +99,21 @@ class ConfigurationError(ModelRouteError, ValueError):
 
 
 class UnknownNameError(ConfigurationError):
-    """A name that nothing declares. `.name` is what was asked for, `.kind` what it should have named."""
+    """A name that nothing declares. `.name` is what was asked for, `.kind` what it should have named.
+
+    What is no text at all was asked for as its repr.
+    """
 
     fields = ("name", "kind")
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+    def __init__(self, kind: str, name: object, known: Iterable[str], *, hint: str = "") -> None:
         self.kind = kind
-        self.name = name
+        self.name = name if isinstance(name, str) else shown(name)
         listed = sorted(known)
-        shown = ", ".join(listed[:12]) + (f", and {len(listed) - 12} more" if len(listed) > 12 else "")
-        near = did_you_mean(name, listed)
+        few = ", ".join(listed[:12]) + (f", and {len(listed) - 12} more" if len(listed) > 12 else "")
+        near = did_you_mean(name, listed) if isinstance(name, str) else " A name is text."
         tail = f" {hint}" if hint else ""
-        super().__init__(f"unknown {kind} {name!r}.{near} Known: {shown or 'none'}.{tail}")
+        super().__init__(f"unknown {kind} {shown(name, 200)}.{near} Known: {few or 'none'}.{tail}")
 
 
 class NoProviderError(ConfigurationError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TypeAlias
 
-from modelroute.errors import ConfigurationError
+from modelroute.errors import ConfigurationError, shown
 
 __all__ = ["PICO_PER_DOLLAR", "ZERO", "Money", "MoneyLike"]
 
@@ -14,7 +15,7 @@ PICO_PER_DOLLAR = 1_000_000_000_000
 _EXACT = Context(prec=60, Emax=999, Emin=-999, traps=[InvalidOperation, Inexact])
 """Arithmetic of our own: the caller's decimal context may round to a few digits."""
 
-_MOST = Decimal(10**30)
+_MOST = 10**30
 """No amount of money; text such as ``1e999999999`` would fill the memory with its digits."""
 
 
@@ -27,7 +28,7 @@ class Money:
     Supports ``+ -`` with Money, ``*`` and ``//`` with int, comparison, ``abs``, hashing, pickling and truth (zero is
     false). `pico` is the integer amount. `str` shows at least two and as many digits as matter: ``$0.0011``.
 
-    Raises `ConfigurationError` for text that is not a number, for NaN and infinities.
+    Raises `ConfigurationError` for text that is not a number, for NaN, infinities and 1e30 dollars or more.
     """
 
     __slots__ = ("pico",)
@@ -36,8 +37,8 @@ class Money:
     def __init__(self, amount: MoneyLike) -> None:
         if isinstance(amount, Money):
             pico = amount.pico
-        elif isinstance(amount, int) and not isinstance(amount, bool):
-            pico = amount * PICO_PER_DOLLAR
+        elif isinstance(amount, int) and not isinstance(amount, bool) and abs(amount) < _MOST:
+            pico = int(amount) * PICO_PER_DOLLAR
         else:
             pico = _pico_from_decimal(amount)
         object.__setattr__(self, "pico", pico)
@@ -127,8 +128,11 @@ class Money:
         return self.pico != 0
 
     def __float__(self) -> float:
-        """The nearest float, for display and charts only; never compute money with it."""
-        return self.pico / PICO_PER_DOLLAR
+        """The nearest float, an infinity beyond the largest; for display and charts only, never to compute with."""
+        try:
+            return self.pico / PICO_PER_DOLLAR
+        except OverflowError:
+            return math.inf if self.pico > 0 else -math.inf
 
     def __repr__(self) -> str:
         return f"Money('{self.dollars:f}')"
@@ -158,15 +162,15 @@ def _pico_from_decimal(amount: float | str | Decimal) -> int:
     try:
         exact = amount if isinstance(amount, Decimal) else Decimal(str(amount).strip().removeprefix("$"))
         if not exact.is_finite() or not -_MOST < exact < _MOST:
-            raise ConfigurationError(f"an amount of money must be a finite number, not {str(amount)[:40]!r}")
+            raise ConfigurationError(f"an amount of money must be a finite number below 1e30, not {shown(amount, 42)}")
         return int(_EXACT.to_integral_exact(_EXACT.scaleb(exact, 12)))
     except Inexact:
+        raise ConfigurationError(f"{shown(amount, 42)} dollars is finer than a pico-dollar (1e-12); round it") from None
+    except ConfigurationError:
+        raise
+    except Exception:  # noqa: BLE001 - what is no number may raise anything when it is read as one
         raise ConfigurationError(
-            f"{str(amount)[:40]!r} dollars is finer than a pico-dollar (1e-12); round it"
-        ) from None
-    except InvalidOperation:
-        raise ConfigurationError(
-            f"{str(amount)[:40]!r} is not an amount of US dollars; write 0.02, '0.02' or Decimal('0.02')"
+            f"{shown(amount, 42)} is not an amount of US dollars; write 0.02, '0.02' or Decimal('0.02')"
         ) from None
 
 

@@ -81,7 +81,7 @@ def test_tiers_are_ordered_and_must_differ() -> None:
     assert longest_first([low, high]) == (high, low)
     with pytest.raises(ConfigurationError, match="two tiers"):
         longest_first([low, Tier(10, Rates(3, 3))])
-    with pytest.raises(ConfigurationError, match="negative"):
+    with pytest.raises(ConfigurationError, match="at least 0"):
         Tier(-1, Rates(1, 1))
 
 

@@ -29,6 +29,31 @@ def test_version_loads_neither_the_router_nor_the_command_line() -> None:
     assert done.stdout.splitlines()[1] == "[]", done.stderr
 
 
+@pytest.mark.parametrize("module", ["modelroute", "modelroute.cli"])
+def test_it_runs_as_a_module(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", module, "--version"],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"modelroute {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["ask", "explain"])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(("--max-cost", "-1"), "max_cost must not be negative"), (("--max-cost", "cheap"), "cheap")],
+)
+def test_what_cannot_be_meant_is_said_before_a_key_is_looked_for(
+    modelroute: Command, monkeypatch: pytest.MonkeyPatch, command: str, words: tuple[str, ...], says: str
+) -> None:
+    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+    result = modelroute(command, "Hello?", *words)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert "key" not in result.stderr
+
+
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
     done = python(

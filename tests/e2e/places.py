@@ -1,17 +1,24 @@
-"""What every end-to-end test stands on: providers on a fault server, a call seen from outside, a timer to be fair by."""
+"""What every end-to-end test stands on: providers on a fault server, calls seen from outside, a timer to be fair by."""
+
+# ruff: noqa: ANN401, BLE001
+# Options are handed through to calls that check them; what left the library is what is looked at.
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+import pytest
 import uvloop
 
 from modelroute import (
@@ -31,6 +38,7 @@ from modelroute import (
 )
 from modelroute.testing.exchange import SeenRequest
 from modelroute.testing.fault import Fault
+from modelroute.testing.faults import ok
 from modelroute.testing.server import FaultServer
 
 KEY = "sk-test-0123456789abcdef"
@@ -41,6 +49,14 @@ LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
 }
 """The event loops that async code is tried on."""
+
+LOOP_KINDS = ("async", "uvloop")
+"""Names of `LOOPS` for `parametrize`."""
+
+KINDS = ("sync", *LOOP_KINDS)
+"""Sync, and async on every loop."""
+
+CHEAP = Price(input=1, output=4)
 
 _numbers = count(1)
 
@@ -71,7 +87,7 @@ def place(
     *,
     name: str = "first",
     model: str = "small",
-    price: Price | None = Price(input=1, output=4),
+    price: Price | None = CHEAP,
     context: int = 32_000,
     max_output: int = 4_000,
     features: frozenset[str] = frozenset({"tools", "json_schema"}),
@@ -104,7 +120,7 @@ def in_loop(kind: str, work: Callable[[], Awaitable[Any]]) -> Any:
         return runner.run(main())
 
 
-# --------------------------------------------------------------------------------------------------- a call, from outside
+# -------------------------------------------------------------------------------------------- a call, from outside
 
 
 @dataclass(slots=True)
@@ -210,3 +226,37 @@ def noise() -> Iterator[Noise]:
 
 
 QUICK = Timeouts(connect=1.0, first_token=0.4, idle=0.4, attempt=0.8, silent_reasoning=0.4)
+
+
+# ---------------------------------------------------------------------------------------------------- what is left
+
+RESCUED = "The second target answers."
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """No descriptor and no thread more than before."""
+    gc.collect()
+    before, threads = descriptors(), threading.active_count()
+    yield
+    end = time.monotonic() + 2.0
+    while time.monotonic() < end:
+        gc.collect()
+        if descriptors() <= before and threading.active_count() <= threads:
+            return
+        time.sleep(0.02)
+    left = {name: count - before[name] for name, count in descriptors().items() if count > before[name]}
+    pytest.fail(f"left behind: {left}, {threading.active_count() - threads} threads")
+
+
+def descriptors() -> Counter[str]:
+    found = Counter[str]()
+    for name in [entry.name for entry in Path("/proc/self/fd").iterdir()]:
+        with suppress(OSError):
+            found[Path(f"/proc/self/fd/{name}").readlink().as_posix().partition(":")[0]] += 1
+    return found
+
+
+def two(server: FaultServer, *behaviours: Fault | str) -> tuple[Place, Place]:
+    second = place(server, [ok(RESCUED)], name="second", model="large", price=Price(input=2, output=8))
+    return place(server, list(behaviours)), second

@@ -1,5 +1,8 @@
 """Whatever bytes a server sends, only our own errors leave, and they leave in time (INVARIANTS P3, T3)."""
 
+# ruff: noqa: BLE001
+# What left the library is what is looked at.
+
 from __future__ import annotations
 
 import asyncio
@@ -10,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import event, given, settings
@@ -147,10 +151,42 @@ GOOD = [
     error_body("anthropic", 429),
 ]
 FRAGMENTS = [
-    *(b"data: ", b"event: error\n", b"\n\n", b"\r", b"[DONE]", b"null", b"[]", b"{}", b"\x00", b"\xef\xbb\xbf", b"\xff\xfe"),
-    *(b'{"choices":[', b'{"choices":[null]}', b'{"choices":[{"delta":null}]}', b'{"error":', b'{"error":[1,{}]}', b'"usage":'),
-    *(b'{"usage":{"prompt_tokens":"x"}}', b'{"choices":[{"finish_reason":7}]}', b'{"error":{"message":{}}}', b"NaN", b"1e999"),
-    *(b'{"type":"content_block_delta"}', b'{"type":"message_delta","delta":5}', b'{"type":7}', b"<html>", b"[" * 200, b"9" * 400),
+    *(
+        b"data: ",
+        b"event: error\n",
+        b"\n\n",
+        b"\r",
+        b"[DONE]",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\x00",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+    ),
+    *(
+        b'{"choices":[',
+        b'{"choices":[null]}',
+        b'{"choices":[{"delta":null}]}',
+        b'{"error":',
+        b'{"error":[1,{}]}',
+        b'"usage":',
+    ),
+    *(
+        b'{"usage":{"prompt_tokens":"x"}}',
+        b'{"choices":[{"finish_reason":7}]}',
+        b'{"error":{"message":{}}}',
+        b"NaN",
+        b"1e999",
+    ),
+    *(
+        b'{"type":"content_block_delta"}',
+        b'{"type":"message_delta","delta":5}',
+        b'{"type":7}',
+        b"<html>",
+        b"[" * 200,
+        b"9" * 400,
+    ),
     *(b'{"choices":[{"delta":{"tool_calls":[{"index":-1}]}}]}', b'{"choices":[{"delta":{"tool_calls":7}}]}'),
 ]
 PIECES = st.one_of(st.sampled_from(FRAGMENTS), st.sampled_from(GOOD), st.binary(max_size=60))
@@ -162,24 +198,31 @@ BODIES = st.one_of(
     ),
 )
 TYPES = st.one_of(
-    st.sampled_from(["text/event-stream", "application/json", "text/html", "text/event-stream; charset=utf-16", "x", ""]),
+    st.sampled_from(
+        ["text/event-stream", "application/json", "text/html", "text/event-stream; charset=utf-16", "x", ""]
+    ),
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=30),
 )
 NAMES = st.sampled_from(
-    ["Retry-After", "retry-after-ms", "Content-Encoding", "Transfer-Encoding", "Content-Length", "Location", "x-should-retry",
-     "Connection", "Upgrade", "x-ratelimit-reset-requests", "x-amzn-errortype", "Set-Cookie", "", " x", "x:y"]
+    ["Retry-After", "retry-after-ms", "Content-Encoding", "Transfer-Encoding", "Content-Length", "Location",
+     "x-should-retry",
+          "Connection", "Upgrade", "x-ratelimit-reset-requests", "x-amzn-errortype", "Set-Cookie", "", " x", "x:y"]
 )  # fmt: skip
 VALUES = st.one_of(
     st.sampled_from(
         ["1", "-1", "NaN", "1e308", "gzip", "br", "deflate", "gzip, gzip", "chunked", "identity", "chunked, gzip",
-         "http://elsewhere.invalid/", "Fri, 31 Dec 9999 23:59:59 GMT", "99999999999999999999", "1s", "close", "\x00", "é"]
+         "http://elsewhere.invalid/", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 20, "1s", "close", "\x00", "é"]
     ),
     st.text(st.characters(max_codepoint=255), max_size=20),
 )  # fmt: skip
 HEADERS = st.lists(st.tuples(NAMES, VALUES), max_size=4)
 STATUSES = st.one_of(
-    st.sampled_from(["200 OK", "200", "204 No Content", "206 Partial", "301 Moved", "304 Not Modified", "400", "401 No"]),
-    st.sampled_from(["404 Not Found", "429 Slow", "500 Oh", "503 Busy", "529 Over", "100 Continue", "101 Switching", "000 x"]),
+    st.sampled_from(
+        ["200 OK", "200", "204 No Content", "206 Partial", "301 Moved", "304 Not Modified", "400", "401 No"]
+    ),
+    st.sampled_from(
+        ["404 Not Found", "429 Slow", "500 Oh", "503 Busy", "529 Over", "100 Continue", "101 Switching", "000 x"]
+    ),
     st.integers(0, 9999).map(str),
     st.text(max_size=8),
 )
@@ -206,7 +249,7 @@ ENDS = st.sampled_from(["close"] * 6 + ["reset"] * 2 + ["stay"])
 
 def cut(data: bytes, places: list[int], then: str) -> Said:
     bounds = [0, *sorted(places), len(data)]
-    pieces = tuple(data[start:end] for start, end in zip(bounds, bounds[1:], strict=False) if end > start)
+    pieces = tuple(data[start:end] for start, end in pairwise(bounds) if end > start)
     return Said(pieces or (b"",), then)
 
 

@@ -1,4 +1,7 @@
-"""`max_cost` over real sockets: what is sent bounds what can be billed, and what was billed is what is told (M2, M4)."""
+"""`max_cost` over real sockets: what is sent bounds what can be billed; what was billed is what is told (M2, M4)."""
+
+# ruff: noqa: ANN401
+# Options are handed through to calls that check them.
 
 from __future__ import annotations
 
@@ -59,8 +62,6 @@ def bills(input_tokens: int | None = None, *, times_the_cap: int = 1) -> Fault:
     return custom("bills", play)
 
 
-
-
 def of_tokens(input_tokens: int, output_tokens: int) -> Money:
     return Money(f"{(input_tokens * INPUT + output_tokens * OUTPUT) / 1_000_000:.6f}")
 
@@ -74,7 +75,7 @@ def dear(server: FaultServer, *behaviours: Fault | str, name: str = "dear", **de
 
 @settings(max_examples=40)
 @given(
-    prompt=st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=300).filter(str.strip),
+    prompt=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300).filter(str.strip),
     millionths=st.integers(9_000, 300_000),
     asked=st.one_of(st.none(), st.integers(1, 10_000)),
 )
@@ -171,7 +172,8 @@ def test_a_failure_that_costs_nothing_leaves_the_money(server: FaultServer) -> N
 def test_all_attempts_together_stay_below_the_ceiling(name: str, max_cost: str, server: FaultServer) -> None:
     """Three targets that fail, whatever they may have billed: reservations never add up to more than `max_cost`."""
     places = [
-        place(server, [name], name=f"down{number}", price=Price(input=1 + number, output=4 + number)) for number in range(3)
+        place(server, [name], name=f"down{number}", price=Price(input=1 + number, output=4 + number))
+        for number in range(3)
     ]
     with Router(**routing(*places, timeouts=QUICK)) as router, pytest.raises(AttemptsFailedError) as caught:
         router.chat(PROMPT, max_cost=max_cost, deadline=2.0)
@@ -200,7 +202,7 @@ def test_a_fallback_that_no_longer_fits_is_not_tried(server: FaultServer) -> Non
 def test_when_nothing_fits_nothing_is_sent(max_cost: Any, server: FaultServer) -> None:
     one = dear(server, "ok")
     with Router(**routing(one)) as router:
-        with pytest.raises(NoEligibleTargetError, match="max_cost|ceiling") as caught:
+        with pytest.raises(NoEligibleTargetError, match=r"max_cost|ceiling") as caught:
             router.chat(PROMPT, max_cost=max_cost)
         with pytest.raises(NoEligibleTargetError):
             router.stream(PROMPT, max_cost=max_cost)
@@ -285,10 +287,12 @@ def test_a_stream_left_early_is_charged_its_reservation(server: FaultServer) -> 
 
 def test_a_stream_that_broke_says_what_it_cost(server: FaultServer) -> None:
     one = dear(server, "stalled")
-    with Router(**routing(one, timeouts=QUICK)) as router, pytest.raises(AttemptsFailedError) as caught:
-        with router.stream(PROMPT, max_cost="0.05") as stream:
-            for _ in stream:
-                pass
+    with (
+        Router(**routing(one, timeouts=QUICK)) as router,
+        router.stream(PROMPT, max_cost="0.05") as stream,
+        pytest.raises(AttemptsFailedError) as caught,
+    ):
+        list(stream)
     assert caught.value.failure.kind is Kind.INTERRUPTED
     assert Money(0) < caught.value.cost <= Money("0.05")
     assert caught.value.attempts[0].basis == "reservation"

@@ -1,5 +1,8 @@
 """Conversations over several calls and providers: what goes back to whom, and where a conversation stays."""
 
+# ruff: noqa: ANN401
+# Options are handed through to calls that check them.
+
 from __future__ import annotations
 
 import asyncio
@@ -139,7 +142,9 @@ def test_a_deepseek_like_target_gets_its_reasoning_back_with_tools(server: Fault
 # ------------------------------------------------------------------------------------------------------- tool loops
 
 
-@pytest.mark.parametrize("identity", ["call_1", "call.with.dots", "fc:colon|pipe", "é" * 3, "x" * 100, ""], ids=range(6))
+@pytest.mark.parametrize(
+    "identity", ["call_1", "call.with.dots", "fc:colon|pipe", "é" * 3, "x" * 100, ""], ids=range(6)
+)
 @pytest.mark.parametrize("colour", ["sync", "async"])
 def test_a_tool_loop_goes_on_elsewhere_when_its_target_fails(server: FaultServer, identity: str, colour: str) -> None:
     """The first asks for two tools and then dies; the second, of another dialect, goes on, twice, with legal ids."""
@@ -249,7 +254,7 @@ def test_a_named_conversation_stays_whatever_became_of_its_messages(server: Faul
     """`conversation=` knows it though the messages were rewritten; without it they are a stranger's."""
     first = openai(server, ok("cheap"))
     second = anthropic(server, calls(("toolu_1", "Oslo")), ok("dear"), ok("dear"))
-    rewritten = [
+    rewritten: list[Any] = [
         user("Weather, please?"),
         {
             "role": "assistant",

@@ -1,4 +1,4 @@
-"""Money and time where they meet: longer repairs, prices that follow the clock, streams opened late, clocks set back."""
+"""Money and time where they meet: longer repairs, prices by the clock, streams opened late, clocks set back."""
 
 from __future__ import annotations
 

@@ -4,8 +4,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelroute.catalog import Catalog, Model, Price, ProviderRow, Score, Target
 from modelroute.errors import ConfigurationError, ModelRouteError, RequestError, UnknownNameError
@@ -17,6 +20,7 @@ from modelroute.policy import (
     Policy,
     Rule,
     Scenario,
+    Within,
     best_value,
     cheapest,
     fastest,
@@ -27,6 +31,7 @@ from modelroute.types.constraints import Constraints
 from modelroute.types.decision import Decision
 from modelroute.types.facts import Affinity, RequestFacts, Snapshot
 from modelroute.types.usage import TokenCount
+from tests.policy.worlds import a_world
 
 NOW = 1_795_000_000.0
 FACTS = RequestFacts(tokens={"": TokenCount(1_000, 4_000)})
@@ -84,6 +89,10 @@ def order(decision: Decision) -> list[str]:
 
 def codes(decision: Decision, model: str) -> list[str]:
     return [reason.code for entry in decision.rejected if entry.target.startswith(model) for reason in entry.reasons]
+
+
+def reasons(decision: Decision, target: str) -> list[str]:
+    return [reason.text for entry in decision.rejected if entry.target == target for reason in entry.reasons]
 
 
 def test_each_objective_has_its_order() -> None:
@@ -298,9 +307,8 @@ def test_a_target_retires_at_the_end_of_its_day() -> None:
     assert policy.decide(FACTS, replace(SNAPSHOT, now=midnight - 1)).target == "tiny@at-tiny"
     assert codes(policy.decide(FACTS, replace(SNAPSHOT, now=midnight)), "tiny") == ["retired"]
     assert policy.decide(FACTS, replace(SNAPSHOT, now=midnight - 1)).target == "tiny@at-tiny"
-    held[3] = replace(held[3], target=replace(held[3].target, retires="soon"))
-    with pytest.raises(ConfigurationError, match="not an ISO date"):
-        compiled(None, held)
+    held[3] = replace(held[3], target=replace(held[3].target, retires="9999-12-31"))
+    assert compiled(Policy(default=Scenario()), held).decide(FACTS, SNAPSHOT).target == "tiny@at-tiny"
 
 
 @pytest.mark.parametrize(
@@ -361,9 +369,44 @@ def test_every_reason_is_given_at_once() -> None:
     )
     assert codes(decision, "small") == ["floor", "needs", "vendor", "barred", "ceiling"]
     assert decision.sentence() == (
-        "no target meets floor 57, needs vision, vendor strong-maker: 4 rejected "
+        "no target meets floor 57, needs vision, vendor strong-maker, ceiling $0.0001: 4 rejected "
         "(ceiling 3, floor 3, needs 3, vendor 3, barred 1)."
     )
+
+
+def test_the_ceiling_that_held_is_named_whoever_set_it() -> None:
+    """Three meet the floor, none the call's ceiling: a sentence that names the floor alone would be untrue."""
+    policy = Policy(default=Scenario(floor=50, max_cost=1))
+    nobody = decide(policy, constraints=Constraints(max_cost=Money("0.00001")))
+    assert nobody.sentence() == "no target meets floor 50, ceiling $0.00001: 4 rejected (ceiling 3, floor 1)."
+    assert nobody.to_json()["constraints"] == nobody.constraints == "floor 50, ceiling $0.00001"
+    some = decide(policy, constraints=Constraints(max_cost=Money("0.01")))
+    assert f"of {len(some.ranked)} that meet floor 50, ceiling $0.01;" in some.sentence()
+    assert len(some.ranked) < len(decide(policy).ranked)
+    assert decide(policy).constraints == "floor 50, ceiling $1.00"
+    assert decide(Policy(default=Scenario())).constraints == ""
+    only = decide(Policy(default=Scenario()), constraints=Constraints(max_cost=Money("0.02")))
+    assert only.constraints == "ceiling $0.02"
+
+
+def test_a_reason_is_given_once() -> None:
+    held = candidates()
+    held[0] = replace(held[0], target=replace(held[0].target, model=replace(held[0].target.model, scores=())))
+    asked = Scenario(floor=[50, Floor(45, estimated=False), Within(6), Within(9)])
+    decision = compiled(Policy(default=asked), held).decide(FACTS, SNAPSHOT)
+    assert reasons(decision, held[0].name) == ["has no score on intelligence"]
+    relative = compiled(Policy(default=Scenario(floor=[Within(6), Within(9)])), held).decide(FACTS, SNAPSHOT)
+    assert reasons(relative, held[0].name) == ["has no score, while the best at hand has 55"]
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_reason_holds_the_mark_that_parts_reasons(draw: Random) -> None:
+    """Reasons are joined with '; ' in tables: one that held it would be read as two."""
+    world = a_world(draw)
+    for rejected in world.decide().rejected:
+        texts = [reason.text for reason in rejected.reasons]
+        assert len(set(texts)) == len(texts)
+        assert not [text for text in texts if "; " in text]
 
 
 def test_what_was_seen_to_be_missing_counts_only_where_it_is_needed() -> None:

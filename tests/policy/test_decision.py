@@ -29,7 +29,7 @@ def a_decision() -> Decision:
 
 
 TABLE = """\
-small@at-small: cheapest of 2 that meet floor 50, needs tools; ~$0.00075, at most $0.0023.
+small@at-small: cheapest of 2 that meet floor 50, needs tools, ceiling $0.02; ~$0.00075, at most $0.0023.
 scenario dev; rules careful; task coding; ceiling $0.02; catalog 2026-01-01 {digest}
 
 rank  target            estimate  at most  score  why
@@ -38,7 +38,7 @@ rank  target            estimate  at most  score  why
 output capped at 4875 tokens by max_cost; $0.00225 held for fallback
 
 rejected          because
-strong@at-strong  needs $0.045 for a forecast of 500 tokens; the ceiling is $0.02
+strong@at-strong  needs $0.045 for a forecast of 500 tokens, and the ceiling is $0.02
 tiny@at-tiny      scores 40, below floor 50; lacks tools"""
 
 
@@ -66,7 +66,7 @@ def test_the_json_form() -> None:
         "task": "coding",
         "selector": "auto",
         "objective": "cheapest",
-        "constraints": "floor 50, needs tools",
+        "constraints": "floor 50, needs tools, ceiling $0.02",
         "max_cost": "0.02",
         "policy": POLICY.digest,
         "catalog": decision.catalog,

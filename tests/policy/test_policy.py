@@ -1,7 +1,7 @@
 """What a policy may say, how it prints, and what it refuses."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Any
 
@@ -26,7 +26,10 @@ from modelroute.policy import (
     fastest,
     strongest,
 )
+from modelroute.types.facts import ANY_VOCABULARY, RequestFacts, Snapshot
 from modelroute.types.timeouts import Timeouts
+from modelroute.types.usage import TokenCount
+from tests.junk import junk, works_or_is_refused
 from tests.policy.worlds import a_policy
 
 WORDS = {name: value for name, value in globals().items() if name[0] != "_"}
@@ -120,6 +123,9 @@ def test_a_floor_may_be_typed_in_several_ways() -> None:
 untyped_scenario: Any = Scenario
 untyped_rule: Any = Rule
 untyped_policy: Any = Policy
+untyped_scale: Any = []
+
+NAME_SETS = ("task", "tag", "when_needs", "needs", "jurisdictions", "licences", "vendors", "providers", "without")
 
 
 @pytest.mark.parametrize(
@@ -161,11 +167,89 @@ untyped_policy: Any = Policy
         (lambda: untyped_policy(default=untyped_rule(floor=5)), "must be a Scenario"),
         (lambda: untyped_policy(rules=[untyped_scenario("a")]), "only Rule"),
         (lambda: untyped_policy(scenarios=untyped_scenario("a")), "must be a list"),
+        (lambda: untyped_policy(scenarios=5), "must be a list"),
+        (lambda: untyped_policy(rules="a"), "must be a list"),
+        (lambda: untyped_policy(name=5), "name of a policy"),
+        (lambda: untyped_scenario(5), "name of a scenario"),
+        (lambda: untyped_scenario(["x"]), "name of a scenario"),
+        (lambda: untyped_rule(5, floor=50), "name of a rule"),
+        (lambda: untyped_scenario("s", tag=True), "tag=True"),
+        (lambda: untyped_scenario("s", needs=1), r"needs=\{'...'\}"),
+        (lambda: untyped_scenario("s", jurisdictions=[["EU"]]), "non-empty names"),
+        (lambda: untyped_scenario("s", jurisdictions={"EU": True}), "jurisdictions="),
+        (lambda: untyped_scenario("s", task=b"coding"), "task="),
+        (lambda: untyped_scenario("s", floor=b"x"), "is no floor"),
+        (lambda: untyped_scenario("s", floor=Floor(50, scale=untyped_scale)), "is no name"),
+        (lambda: untyped_scenario("s", on_interrupt=["raise"]), "one of raise, buffer"),
+        (lambda: Within(6, scale=untyped_scale), "is no name"),
+        (lambda: Within(6, estimated=untyped_scale), "True or False"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_when_built(build: Callable[[], object], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         build()
+
+
+@pytest.mark.parametrize("argument", NAME_SETS)
+@pytest.mark.parametrize("kind", [untyped_scenario, untyped_rule])
+@pytest.mark.parametrize("value", [1, True, 1.5, [["EU"]], [None], {None}, {"EU": 1}, b"EU", object(), Money(1), len])
+def test_a_set_of_names_holds_names_and_nothing_else(kind: Callable[..., object], argument: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=argument):
+        kind("s", **{argument: value})
+
+
+@pytest.mark.parametrize("names", [["EU"], ("EU",), {"EU"}, frozenset({"EU"}), {"EU": 1}.keys()])
+def test_a_set_of_names_may_be_any_collection(names: Collection[str]) -> None:
+    assert Rule(jurisdictions=names) == Rule(jurisdictions="EU")
+    assert Rule(jurisdictions=(name for name in names)) == Rule(jurisdictions="EU")
+
+
+def test_no_rules_and_no_scenarios_may_be_said_as_none() -> None:
+    assert Policy(rules=None, scenarios=None) == Policy()
+
+
+CONDITIONS = ("name", "task", "tag", "min_input_tokens", "max_input_tokens", "when_needs", "when")
+DEMANDS = (
+    "floor", "max_cost", "needs", "jurisdictions", "licences", "vendors", "providers", "without", "allow_unbounded",
+    "min_context",
+)  # fmt: skip
+CARRIED_OUT = ("timeouts", "max_attempts", "on_interrupt")
+KEYWORDS: dict[Any, tuple[str, ...]] = {
+    untyped_scenario: (*CONDITIONS, *DEMANDS, *CARRIED_OUT, "prefer"),
+    untyped_rule: (*CONDITIONS, *DEMANDS),
+    untyped_policy: ("rules", "scenarios", "default", "name", *CARRIED_OUT),
+    Within: ("points", "scale", "estimated"),
+    Preferences: CARRIED_OUT,
+}
+NEEDED: dict[Any, dict[str, Any]] = {untyped_rule: {"min_context": 5}, Within: {"points": 6}}
+
+
+@pytest.mark.parametrize("declare", KEYWORDS, ids=lambda declare: declare.__name__)
+@given(data=st.data())
+def test_whatever_is_declared_works_or_is_refused(declare: Callable[..., object], data: st.DataObject) -> None:
+    """A value of any type at any keyword: what is built decides about a request, or an error of ours says why not."""
+    keyword = data.draw(st.sampled_from(KEYWORDS[declare]), label="keyword")
+    value = data.draw(junk(), label="value")
+    works_or_is_refused(lambda: declare(**(NEEDED.get(declare, {}) | {keyword: value})), _used)
+
+
+def _used(part: object) -> None:
+    repr(part)
+    hash(part)
+    policy = Policy()
+    if isinstance(part, Rule):
+        policy = Policy(rules=[part])
+    elif isinstance(part, Scenario):
+        policy = Policy(scenarios=[part])
+    elif isinstance(part, Within):
+        policy = Policy(default=Scenario(floor=part))
+    elif isinstance(part, Policy):
+        policy = part
+    catalog, candidates = a_catalog(price=Price.free())
+    assert policy.digest == policy.digest
+    compiled = policy.compile(candidates, catalog)
+    facts = RequestFacts(tokens={ANY_VOCABULARY: TokenCount(10, 20)})
+    compiled.decide(facts, Snapshot(now=0.0)).to_json()
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,8 @@ class Answer:
     refusal: str = ""
     calls: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     usage: Usage | None = None
+    counted_whole: bool = False
+    """Whether the usage was reported after the finish."""
     finish: str = ""
     blocks: Json = field(default_factory=dict)
     served: ServedBy | None = None
@@ -177,6 +179,7 @@ def answer_of(events: Sequence[WireEvent]) -> Answer:  # noqa: PLR0912 - one bra
                     answer.calls[index] = (known, named or name, written + arguments)
             case UsageReport(usage):
                 answer.usage = usage
+                answer.counted_whole = bool(answer.finish)
             case Finish(reason):
                 assert not answer.finish
                 answer.finish = reason

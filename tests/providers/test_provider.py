@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelroute.catalog.catalog import Catalog
 from modelroute.catalog.model import SELF_HOSTED, Model
@@ -10,6 +12,7 @@ from modelroute.catalog.price import Price
 from modelroute.errors import ConfigurationError, UnknownNameError
 from modelroute.providers import Endpoint, Key, Provider
 from modelroute.types.request import Request
+from tests.junk import junk, works_or_is_refused
 from tests.providers.samples import Given
 
 SECRET = "sk-sentinel-0123456789"
@@ -207,3 +210,135 @@ def test_every_effort_the_catalog_lists_can_be_asked_for() -> None:
     for endpoint in endpoints:
         for effort in endpoint.target.model.efforts:
             assert endpoint.carries(Request(messages=HI.messages, effort=effort)) is None, (endpoint.name, effort)
+
+
+PRICE = Price(input=1, output=2)
+
+
+@pytest.mark.parametrize(
+    "models",
+    [["gpt-5.5"], ("gpt-5.5",), {"gpt-5.5"}, (name for name in ["gpt-5.5"]), iter(["gpt-5.5"])],
+    ids=["list", "tuple", "set", "generator", "iterator"],
+)
+def test_a_list_of_models_of_any_type_serves_those_and_no_others(models: Given) -> None:
+    """A generator that is read twice is empty the second time: everything would be served, at everybody's price."""
+    provider = Provider("openai", models=models)
+
+    for _ in range(2):
+        assert [endpoint.name for endpoint in provider.endpoints(CATALOG)] == ["gpt-5.5@openai"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"price": 0}, r"Price\(input=\.\.\., output=\.\.\.\).*Price\.free\(\)"),
+        ({"price": 1.5}, "Price"),
+        ({"price": (1, 2)}, "Price"),
+        ({"prices": {"gpt-5.5": (1, 2)}}, "prices.*Price"),
+        ({"prices": 3}, "prices=3"),
+        ({"prices": {3: PRICE}}, "text"),
+        ({"models": Model("m")}, r"models=\[Model"),
+        ({"models": "gpt-5.5"}, r"models=\['gpt-5.5'\]"),
+        ({"models": []}, "leave it out"),
+        ({"models": iter(())}, "leave it out"),
+        ({"models": [3]}, "names and Model"),
+        ({"models": {"gpt-5.5": 1}}, "list of names"),
+        ({"models": 3}, "list of names"),
+        ({"region": 3}, "region=3"),
+        ({"allow_plaintext": "no"}, "True or False"),
+        ({"jurisdiction": "eu"}, "Did you mean 'EU'"),
+        ({"jurisdiction": "Europe"}, "Did you mean 'EU'"),
+        ({"jurisdiction": 3}, "two-letter"),
+        ({"headers": 3}, "dict, or a list of pairs"),
+        ({"headers": [("a",)]}, "dict, or a list of pairs"),
+        ({"headers": "a: b"}, "dict, or a list of pairs"),
+        ({"url": "https://api.example.com/v1/chat/completions"}, "all before /chat/completions"),
+        ({"url": "https://api.example.com/v1/messages/"}, "all before /messages"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_when_written(fields: dict[str, Given], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Provider("openai", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"dialect": 3}, "dialect 3"),
+        ({"profile": []}, r"profile \[\]"),
+        ({"models": ["a@b"]}, "'@'"),
+        ({"models": ["a b"]}, "spaces"),
+        ({"models": None}, "needs models"),
+        ({"jurisdiction": "europe"}, "Did you mean 'EU'"),
+        ({"price": 0}, "Price"),
+    ],
+)
+def test_what_a_server_of_ones_own_cannot_be_is_refused_when_written(fields: dict[str, Given], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        local(**fields)
+
+
+def test_a_server_needs_a_url() -> None:
+    with pytest.raises(ConfigurationError, match="URL"):
+        Provider.compatible(None, name="mine", models=["m"])  # type: ignore[arg-type]
+
+
+def test_headers_may_be_pairs() -> None:
+    assert Provider("openai", headers=[("x-a", "1"), ("x-b", "2")]).headers == (("x-a", "1"), ("x-b", "2"))
+    assert Provider("openai", headers=[]).headers == Provider("openai", headers={}).headers == ()
+
+
+def test_the_users_price_goes_before_the_catalogs() -> None:
+    """It is what they pay: a price that was silently ignored would make every bill and every ceiling wrong."""
+    theirs = {endpoint.target.model.name: endpoint.target.price for endpoint in Provider("openai").endpoints(CATALOG)}
+    dear = Price(input=9, output=9)
+
+    mine = Provider("openai", price=PRICE, prices={"gpt-5.5": dear}).endpoints(CATALOG)
+    some = Provider("openai", prices={"gpt-5.5": dear}).endpoints(CATALOG)
+
+    assert {endpoint.target.model.name: endpoint.target.price for endpoint in mine} == {
+        name: dear if name == "gpt-5.5" else PRICE for name in theirs
+    }
+    assert {endpoint.target.model.name: endpoint.target.price for endpoint in some} == theirs | {"gpt-5.5": dear}
+    assert only(Provider("openai", models=["gpt-5.5"], price=PRICE)).target.price == PRICE
+
+
+def test_a_price_may_be_given_under_any_name_of_its_model() -> None:
+    alias, name = next(
+        (alias, name) for alias, name in CATALOG.aliases.items() if f"{name}@deepseek" in CATALOG.targets
+    )
+    endpoints = Provider("deepseek", prices={alias: PRICE}).endpoints(CATALOG)
+
+    assert [endpoint.target.model.name for endpoint in endpoints if endpoint.target.price == PRICE] == [name]
+
+
+def test_a_price_for_a_model_nobody_serves_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'gpt-5\.5'"):
+        Provider("openai", prices={"gpt-55": PRICE}).endpoints(CATALOG)
+
+
+KEYWORDS = {
+    "catalog": (
+        "name", "key", "region", "headers", "http", "url", "models", "price", "prices", "jurisdiction",
+        "allow_plaintext",
+    ),
+    "compatible": (
+        "url", "name", "models", "key", "price", "prices", "dialect", "profile", "jurisdiction", "headers", "http",
+        "allow_plaintext",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KEYWORDS)
+@given(data=st.data())
+def test_whatever_is_declared_works_or_is_refused(kind: str, data: st.DataObject) -> None:
+    keyword = data.draw(st.sampled_from(KEYWORDS[kind]), label="keyword")
+    fields: dict[str, Given] = {keyword: data.draw(junk(), label="value")}
+    base: dict[str, Given] = {"name": "openai"}
+    if kind == "compatible":
+        base = {"url": "http://localhost:9/v1", "name": "mine", "models": ["m"]}
+    declare = Provider if kind == "catalog" else Provider.compatible
+    works_or_is_refused(
+        lambda: declare(**(base | fields)),
+        lambda provider: (repr(provider), provider.endpoints(CATALOG), provider.variables(CATALOG)),
+    )

@@ -48,6 +48,13 @@ def test_it_says_what_is_expected(sample: Sample) -> None:
         assert float(answer.usage.provider_cost) == expect["provider_cost_usd"]
 
 
+@pytest.mark.parametrize("sample", answers(), ids=lambda sample: sample.file)
+def test_usage_that_counts_the_whole_answer_comes_behind_its_finish(sample: Sample) -> None:
+    answer = said(sample)
+
+    assert answer.counted_whole == (answer.usage is not None and bool(answer.finish))
+
+
 @pytest.mark.parametrize("sample", [s for s in answers() if "error" in s.expect], ids=lambda sample: sample.file)
 def test_an_error_inside_a_200_is_a_failure(sample: Sample) -> None:
     failure, expect = said(sample).failure, sample.expect["error"]

@@ -123,7 +123,7 @@ def test_threads_learn_at_once(seed: int) -> None:
 
 
 def test_what_is_missing_is_missing_for_a_while() -> None:
-    """A refusal may have been about one value, or the provider learns: the target is asked again after the time told."""
+    """A refusal may have been about one value, or the provider learns: it is asked again after the time told."""
     experience = Experience()
     experience.lacks("a", "temperature", 10.0)
     experience.lacks("a", "seed", 20.0)

@@ -51,7 +51,7 @@ def test_a_call_is_read_once() -> None:
         {"deadline": 10**400}, {"deadline": 1e9}, {"on_interrupt": "explode"},
         {"on_interrupt": []}, {"timeouts": 5}, {"retry": 3}, {"retry": 3, "max_attempts": 2}, {"max_attempts": 0},
         {"max_attempts": "2"}, {"max_attempts": True}, {"task": ""}, {"task": 5}, {"conversation": ""}, {"model": ""},
-        {"model": None}, {"tags": 5}, {"tags": [""]}, {"tags": [["a"]]}, {"tags": [None]}, {"needs": 5},
+        {"tags": 5}, {"tags": [""]}, {"tags": [["a"]]}, {"tags": [None]}, {"needs": 5},
         {"needs": [[]]},
         {"vendors": 5}, {"vendors": []}, {"without": [None]}, {"jurisdictions": "Europe"}, {"max_cost": "dear"},
         {"max_cost": -1}, {"floor": "54"}, {"floor": {"a": "b"}}, {"allow_unbounded": "yes"}, {"licences": 1.5},
@@ -157,10 +157,14 @@ said = st.builds(
 @given(said, said)
 def test_the_nearer_preference_wins_and_constraints_intersect(far: CallOptions, near: CallOptions) -> None:
     both = far | near
-    for name in ("task", "deadline", "timeouts", "retry", "on_interrupt", "conversation"):
+    for name in ("task", "deadline", "timeouts", "on_interrupt", "conversation"):
         expected = getattr(near, name)
         assert getattr(both, name) == (getattr(far, name) if expected is None else expected)
-    assert both.model == (far.model if near.model == "auto" else near.model)
+    assert both.model == (far.model if near.model is None else near.model)
+    if near.retry is not None and far.retry is not None:
+        assert both.retry == near.retry.over(far.retry)
+    else:
+        assert both.retry == (near.retry or far.retry)
     assert both.tags == far.tags | near.tags
     assert both.constraints == far.constraints & near.constraints
     assert far | NOTHING_SAID == NOTHING_SAID | far == far

@@ -24,7 +24,7 @@ async def notice(event: object) -> None:
         ({"on_event": 3}, "on_event= must be callable"),
         ({"on_event": notice}, "not awaited"),
     ],
-    ids=str,
+    ids=range(11),
 )  # fmt: skip
 def test_a_wrong_kind_of_thing(given: dict[str, object], says: str) -> None:
     for router in (Router, AsyncRouter):

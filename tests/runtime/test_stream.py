@@ -13,6 +13,7 @@ from modelroute.errors import RequestError, RouterClosedError
 from modelroute.runtime.reaper import Reaper
 from modelroute.runtime.stream import Stream
 from modelroute.runtime.stream_async import AsyncStream
+from modelroute.testing import Answer, ScriptedAsyncRouter, ScriptedRouter
 from modelroute.testing.loop import run_simulated
 from modelroute.types.decision import Decision
 from modelroute.types.events import ReasoningDelta, TextDelta, ToolCallDelta
@@ -71,6 +72,26 @@ def test_it_hands_over_events_as_they_come_and_then_the_reply() -> None:
     assert stream.reply.text == "done"
     assert (world.tally.is_quiet(), notes.ended, notes.cancelled) == (True, 1, 0)
     assert list(stream) == []
+
+
+def test_a_stream_is_not_opened_once_its_router_is_closed() -> None:
+    router = ScriptedRouter({"m@p": [Answer("yes")]})
+    late, begun = router.stream("x"), router.stream("x")
+    first = next(begun)
+    router.close()
+    with pytest.raises(RouterClosedError):
+        next(late)
+    assert "".join(event.text for event in [first, *begun] if isinstance(event, TextDelta)) == "yes"
+    assert len(router.calls) == 1
+
+    async def main() -> None:
+        other = ScriptedAsyncRouter({"m@p": [Answer("yes")]})
+        unread = other.stream("x")
+        await other.aclose()
+        with pytest.raises(RouterClosedError):
+            await anext(unread)
+
+    simulate(main)
 
 
 def test_text_alone() -> None:

@@ -267,7 +267,7 @@ class World:
     async def _stream(self, router: ScriptedAsyncRouter, request: Request, observed: Observed) -> None:
         now = asyncio.get_running_loop().time
         stream = router.stream(request.prompt, **request.options)
-        deadline = now() + (request.deadline or 120.0)
+        deadline = now() + (request.deadline or (600.0 if request.mode == "buffer" else 120.0))
         committed = False
         taken = 0
         try:

@@ -10,9 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from modelroute import testing
 from modelroute.errors import ConfigurationError, LocalModelUnavailableError
 from modelroute.testing import local_model
 from modelroute.testing.local_model import LocalModelServer, weights
+
+
+def test_it_is_offered_with_the_rest_and_still_runs_as_a_module_without_a_warning() -> None:
+    assert testing.LocalModelServer is LocalModelServer
+    assert "LocalModelServer" in testing.__all__
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "modelroute.testing.local_model", "--help"],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_environment_names_a_file_and_nothing_is_downloaded(

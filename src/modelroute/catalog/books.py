@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from modelroute.catalog import declared
 from modelroute.catalog.rates import Rates
 from modelroute.catalog.scores import best_score
 from modelroute.money import Money
@@ -34,6 +35,10 @@ class BookPrice:
     rates: Rates
     approximate: bool = False
 
+    def __post_init__(self) -> None:
+        declared.instance(self, "rates", Rates, "Rates.per_million(input, output)")
+        declared.flag(self, "approximate")
+
 
 @dataclass(frozen=True, slots=True)
 class Book:
@@ -46,7 +51,14 @@ class Book:
     note: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prices", MappingProxyType(dict(self.prices)))
+        declared.text(self, "name", "source", "note")
+        declared.day(self, "as_of")
+        prices = self.prices
+        if not isinstance(prices, Mapping) or not all(
+            isinstance(name, str) and isinstance(price, BookPrice) for name, price in prices.items()
+        ):
+            raise declared.refusal(self, "prices", "give BookPrice(rates) by the name of a model")
+        object.__setattr__(self, "prices", MappingProxyType(dict(prices)))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by plain values: a read-only mapping cannot be pickled."""

@@ -5,25 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from modelroute.catalog.books import Book
+from modelroute.catalog.declared import checked_name, listed
 from modelroute.catalog.model import Model, ProviderRow, Score, Target
 from modelroute.catalog.price import Price
-from modelroute.errors import ConfigurationError, UnknownNameError
+from modelroute.catalog.scores import Crosswalk
+from modelroute.errors import ConfigurationError, UnknownNameError, shown
 from modelroute.types.constraints import INTELLIGENCE
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from modelroute.catalog.books import Book
-    from modelroute.catalog.scores import Crosswalk
-
 __all__ = ["Catalog", "resolved"]
 
 _builtin: list[Catalog] = []
+
+Part = TypeVar("Part")
 
 
 class Catalog:
@@ -57,14 +59,19 @@ class Catalog:
     ) -> None:
         """Build a catalog of exactly these; `ConfigurationError` where a target or alias points at nothing."""
         set_field = object.__setattr__
-        by_name = {model.name: model for model in models}
-        known = dict(aliases or {})
+        by_name = {model.name: model for model in _all(models, Model, "models")}
+        known = _names(aliases)
+        if crosswalk is not None and not isinstance(crosswalk, Crosswalk):
+            raise ConfigurationError(f"crosswalk={shown(crosswalk)} is no Crosswalk(...); leave it out")
         whole = {name: resolved(model, by_name, known) for name, model in by_name.items()}
         set_field(self, "models", MappingProxyType(whole))
-        set_field(self, "providers", MappingProxyType({row.name: row for row in providers}))
-        set_field(self, "targets", MappingProxyType({target.name: self._bound(target) for target in targets}))
+        set_field(
+            self, "providers", MappingProxyType({row.name: row for row in _all(providers, ProviderRow, "providers")})
+        )
+        bound = {target.name: self._bound(target) for target in _all(targets, Target, "targets")}
+        set_field(self, "targets", MappingProxyType(bound))
         set_field(self, "aliases", MappingProxyType(known))
-        set_field(self, "books", MappingProxyType({book.name: book for book in books}))
+        set_field(self, "books", MappingProxyType({book.name: book for book in _all(books, Book, "books")}))
         set_field(self, "crosswalk", crosswalk)
         set_field(self, "_digest", "")
         for alias, name in self.aliases.items():
@@ -105,50 +112,51 @@ class Catalog:
 
         A replaced model is replaced in its targets too. `ConfigurationError` where a target's provider is unknown.
         """
-        merged = {**self.models, **{model.name: model for model in models}}
-        added = tuple(targets)
+        merged = {**self.models, **{model.name: model for model in _all(models, Model, "models")}}
+        added = _all(targets, Target, "targets")
+        rows = {row.name: row for row in _all(providers, ProviderRow, "providers")}
         for target in added:
             merged.setdefault(target.model.name, target.model)
         return Catalog(
             models=merged.values(),
-            providers={**self.providers, **{row.name: row for row in providers}}.values(),
+            providers={**self.providers, **rows}.values(),
             targets={**self.targets, **{target.name: target for target in added}}.values(),
-            aliases={**self.aliases, **(aliases or {})},
+            aliases={**self.aliases, **_names(aliases)},
             books=self.books.values(),
             crosswalk=self.crosswalk,
         )
 
     def model(self, name: str) -> Model:
         """Return the model called `name`, or for which `name` is an alias."""
-        found = self.models.get(self.aliases.get(name, name))
+        found = self.models.get(self.canonical(name))
         if found is None:
             raise UnknownNameError("model", name, (*self.models, *self.aliases))
         return found
 
     def target(self, name: str) -> Target:
         """Return the target ``model@provider``; the model may be an alias."""
-        found = self.targets.get(self.canonical(name))
+        found = self.targets.get(self.canonical(checked_name("target", name)))
         if found is None:
             raise UnknownNameError("target", name, self.targets)
         return found
 
     def provider(self, name: str) -> ProviderRow:
         """Return the provider row called `name`."""
-        found = self.providers.get(name)
+        found = self.providers.get(checked_name("provider", name))
         if found is None:
             raise UnknownNameError("provider", name, self.providers)
         return found
 
     def book(self, name: str) -> Book:
         """Return the price book called `name`."""
-        found = self.books.get(name)
+        found = self.books.get(checked_name("price book", name))
         if found is None:
             raise UnknownNameError("price book", name, self.books)
         return found
 
     def canonical(self, name: str) -> str:
         """Return a model's or target's name with its alias, if it is one, replaced. Nothing is looked up."""
-        model, at, provider = name.rpartition("@")
+        model, at, provider = checked_name("model", name).rpartition("@")
         if not at:
             return self.aliases.get(name, name)
         return f"{self.aliases.get(model, model)}@{provider}"
@@ -158,6 +166,8 @@ class Catalog:
 
         Limits, features, efforts, vocabulary and scores are inherited, the scores as estimates: basis ``"like ..."``.
         """
+        if not isinstance(model, Model):
+            raise ConfigurationError(f"resolve takes a Model(...), not {shown(model)}; model(name) looks one up")
         return resolved(model, self.models, self.aliases)
 
     @property
@@ -271,22 +281,38 @@ def _as_like(score: Score, name: str) -> Score:
     return replace(score, estimated=True, basis=f"like {name}{made_from}", quarter="")
 
 
+def _all(values: Iterable[Part], kind: type[Part], argument: str) -> tuple[Part, ...]:
+    members = listed(values)
+    if members is None or not all(isinstance(member, kind) for member in members):
+        wrong = shown(values) if members is None else next(shown(one) for one in members if not isinstance(one, kind))
+        raise ConfigurationError(f"{argument}=[{kind.__name__}(...), ...] is a list of these, not {wrong}")
+    return cast("tuple[Part, ...]", members)
+
+
+def _names(aliases: Mapping[str, str] | None) -> dict[str, str]:
+    if aliases is None:
+        return {}
+    if not isinstance(aliases, Mapping) or not all(isinstance(one, str) for pair in aliases.items() for one in pair):
+        raise ConfigurationError(f"aliases={shown(aliases)} is no dict of names, such as {{'fast': 'deepseek-flash'}}")
+    return dict(aliases)
+
+
 def _rebuild(parts: Mapping[str, Any]) -> Catalog:
     return Catalog(**parts)
 
 
 def _plain(value: object) -> object:
-    """Return `value` as JSON can hold it, without what is derived from the rest."""
+    """Return `value` as JSON can hold it, without what is derived from the rest; total, since errors show a digest."""
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.compare}
     if isinstance(value, Price):
         return [_plain(row) for row in value.rows]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in cast(Mapping[object, object], value).items()}
-    if isinstance(value, frozenset):
-        return sorted(str(item) for item in cast(frozenset[object], value))
-    if isinstance(value, tuple):
+    if isinstance(value, Set):
+        return sorted(str(item) for item in cast(Set[object], value))
+    if isinstance(value, tuple | list):
         return [_plain(item) for item in cast(tuple[object, ...], value)]
     if isinstance(value, float) and math.isinf(value):
         return str(value)
-    return value
+    return value if isinstance(value, str | int | float | None) else shown(value)

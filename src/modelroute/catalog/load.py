@@ -23,7 +23,7 @@ from modelroute.catalog.rates import Rates, Tier
 from modelroute.catalog.scores import Crosswalk
 from modelroute.catalog.tables import Table
 from modelroute.catalog.window import Window
-from modelroute.errors import ConfigurationError, did_you_mean
+from modelroute.errors import ConfigurationError, did_you_mean, shown
 
 __all__ = ["load_builtin", "load_file", "load_texts"]
 
@@ -39,12 +39,15 @@ def load_builtin() -> Catalog:
 
 def load_file(path: str | PathLike[str], onto: Catalog) -> Catalog:
     """Return `onto` with the file at `path` on top; `ConfigurationError` where it cannot be read or used."""
-    name = fspath(path)
+    if not isinstance(path, str | PathLike):
+        raise ConfigurationError(f"the path of a catalog file is text or a pathlib.Path, not {shown(path)}")
+    if not isinstance(onto, Catalog):
+        raise ConfigurationError(f"onto={shown(onto)} is no Catalog; leave it out for the built-in one")
     try:
         text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the catalog file {name!r}: {error}") from error
-    return load_texts({name: text}, onto)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(f"cannot read the catalog file {shown(str(path), 500)}: {error}") from error
+    return load_texts({fspath(path): text}, onto)
 
 
 def load_texts(texts: Mapping[str, str], onto: Catalog) -> Catalog:
@@ -66,7 +69,7 @@ class _File:
     def __init__(self, name: str, text: str) -> None:
         try:
             values = tomllib.loads(text, parse_float=Decimal)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:  # the reader's own, and a number of 5,000 digits
             raise ConfigurationError(f"{name}: not valid TOML: {error}") from error
         self.top = Table(name, "", values)
         self.sources = self.top.mapping("sources")
@@ -115,16 +118,14 @@ class _Draft:
 
     def add_providers(self, file: _File) -> None:
         for name, table in file.top.children("providers"):
-            if not name or "@" in name:
-                raise table.error("", "a provider's name must not be empty or hold '@'")
-            self.providers[name] = _provider(file, table, self.providers.get(name, ProviderRow(name)))
+            with table.placing():
+                self.providers[name] = _provider(file, table, self.providers.get(name) or ProviderRow(name))
             table.finish()
 
     def add_models(self, file: _File) -> None:
         for name, table in file.top.children("models"):
-            if not name:
-                raise table.error("", "a model's name must not be empty")
-            self.models[name] = _model(file, table, self.models.get(name, Model(name, vendor=file.vendor)))
+            with table.placing():
+                self.models[name] = _model(file, table, self.models.get(name) or Model(name, vendor=file.vendor))
             table.finish()
         self.aliases.update(file.top.mapping("aliases"))
 
@@ -149,26 +150,28 @@ class _Draft:
         for row in file.top.rows("ratings"):
             source, as_of = file.provenance(row)
             listed, effort = row.required("id"), row.text("effort")
-            scores = tuple(
-                Score(value, scale, source, as_of, effort, error=error, basis=listed)
-                for scale, (value, error) in row.measures("scores").items()
-            )
+            with row.placing():
+                scores = tuple(
+                    Score(value, scale, source, as_of, effort, error=error, basis=listed)
+                    for scale, (value, error) in row.measures("scores").items()
+                )
             self._extend(row, scores)
         for row in file.top.rows("estimates"):
             if self.crosswalk is None:
                 raise row.error("", "estimates need a [crosswalk] that made them")
             scale, source, as_of = self.crosswalk.scale, self.crosswalk.source, self.crosswalk.as_of
             estimate = partial(Score, row.required_number("value"), scale, source, as_of, row.text("effort"))
-            self._extend(
-                row, (estimate(estimated=True, error=row.required_number("error"), basis=row.required("basis")),)
-            )
+            with row.placing():
+                score = estimate(estimated=True, error=row.required_number("error"), basis=row.required("basis"))
+            self._extend(row, (score,))
         for name, table in file.top.children("books"):
             self.books[name] = _book(file, table, name, {*self.models, *self.aliases})
             table.finish()
 
     def add_targets(self, file: _File) -> None:
         for name, table in file.top.children("targets"):
-            self.targets[name] = self._target(file, table, name)
+            with table.placing():
+                self.targets[name] = self._target(file, table, name)
             table.finish()
 
     def _extend(self, row: Table, scores: tuple[Score, ...]) -> None:
@@ -195,10 +198,8 @@ class _Draft:
         lacks = _known(table, "lacks", table.texts("lacks"), FEATURES)
         features = frozenset(_known(table, "features", table.texts("features"), FEATURES)) or base.features
         prices = tuple(_price_row(file, row, source, as_of) for row in table.rows("prices"))
-        try:
+        with table.placing("prices"):
             price = Price.dated(*prices) if prices else base.price
-        except ConfigurationError as error:
-            raise table.error("prices", str(error)) from error
         return replace(
             base,
             wire_name=table.text("wire_name", base.wire_name),
@@ -273,17 +274,18 @@ def _model(file: _File, table: Table, base: Model) -> Model:
 def _score(file: _File, row: Table) -> Score:
     """A score's source is its own: who measures a model is seldom who lists its limits, so nothing is inherited."""
     source, as_of = file.provenance(row, source="", as_of="")
-    score = Score(
-        row.required_number("value"),
-        row.required("scale"),
-        source,
-        as_of,
-        row.text("effort"),
-        row.flag("estimated", False),
-        row.number("error"),
-        row.text("basis"),
-        row.text("quarter"),
-    )
+    with row.placing():
+        score = Score(
+            row.required_number("value"),
+            row.required("scale"),
+            source,
+            as_of,
+            row.text("effort"),
+            row.flag("estimated", False),
+            row.number("error"),
+            row.text("basis"),
+            row.text("quarter"),
+        )
     row.finish()
     return score
 
@@ -304,10 +306,8 @@ def _rates(table: Table, factor: Decimal = Decimal(1)) -> Rates:
         raise table.error(
             missing, "is missing: a price needs input and output; leave the whole price out if it is unknown"
         )
-    try:
+    with table.placing():
         return Rates.per_million(needed[0], needed[1], dollars["cached_input"], dollars["cache_write"])
-    except ConfigurationError as error:
-        raise table.error("", str(error)) from error
 
 
 def _tiers(table: Table, factor: Decimal) -> tuple[Tier, ...]:
@@ -326,25 +326,19 @@ def _window(table: Table, factor: Decimal) -> Window:
     hours, days, excepted = table.texts("hours"), table.texts("days"), table.texts("except_dates")
     zone, label = table.text("zone", "UTC"), table.text("label")
     table.finish()
-    try:
+    with table.placing():
         return Window(rates, hours, days, zone=zone, tiers=tiers, except_dates=excepted, label=label)
-    except ConfigurationError as error:
-        raise table.error("", str(error)) from error
 
 
 def _price_row(file: _File, table: Table, source: str, as_of: str) -> PriceRow:
     said, when = file.provenance(table, source, as_of)
-    try:
+    with table.placing("currency"):
         factor = exchange_factor(table.text("currency", "USD"), table.amount("exchange"), table.day("exchange_as_of"))
-    except ConfigurationError as error:
-        raise table.error("currency", str(error)) from error
     since = table.moment("from")
     row = partial(PriceRow, _rates(table, factor)) if since is None else partial(PriceRow, _rates(table, factor), since)
     windows = tuple(_window(window, factor) for window in table.rows("windows"))
-    try:
+    with table.placing():
         priced = row(tiers=_tiers(table, factor), windows=windows, source=said, as_of=when, note=table.text("note"))
-    except ConfigurationError as error:
-        raise table.error("", str(error)) from error
     table.finish()
     return priced
 

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from modelroute.catalog import declared
+from modelroute.catalog.jurisdictions import SELF_HOSTED, checked_jurisdiction
+from modelroute.errors import ConfigurationError, shown
+
 if TYPE_CHECKING:
     from modelroute.catalog.price import Price
 
-__all__ = ["FEATURES", "SELF_HOSTED", "Model", "ProviderRow", "Score", "Target"]
-
-SELF_HOSTED = "self-hosted"
-"""Jurisdiction of loopback and private hosts; it satisfies any."""
+__all__ = ["FEATURES", "SELF_HOSTED", "Model", "ProviderRow", "Score", "Target", "checked_price"]
 
 FEATURES = frozenset({"tools", "json_schema", "vision", "pdf", "audio", "video", "reasoning", "open_weights"})
 """What a model or target may be said to do, and a request may need."""
 
 _NO_URLS: Mapping[str, str] = MappingProxyType({})
+_A_SCORE = "Score(54, 'intelligence', source='our own tests', as_of='2026-11-20')"
+_A_PRICE = "Price(input=..., output=...) in dollars per million tokens, Price.free(), or None where it is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Score:
     `estimated=False`; an estimated one names what it was made from in `basis` (``"Arena 1461"``) and its standard
     `error` in points. A quoted rating has the id it is listed under in `basis` and half its 95 % interval in `error`.
     `quarter` (``"2026-Q1"``) is set where the source compares scores by quarter.
+
+    Raises `ConfigurationError` for what cannot be meant.
     """
 
     value: float
@@ -41,6 +46,15 @@ class Score:
     basis: str = ""
     quarter: str = ""
 
+    def __post_init__(self) -> None:
+        declared.number(self, "value")
+        declared.number(self, "error", least=0, optional=True)
+        declared.text(self, "scale", "source", "effort", "basis", "quarter")
+        declared.day(self, "as_of")
+        declared.flag(self, "estimated")
+        if not self.scale:
+            raise declared.refusal(self, "scale", "name the scale, such as 'intelligence' or one of your own")
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -51,6 +65,9 @@ class Model:
     `efforts`: how hard it can be asked to reason; `default_effort`: what it does unasked (``""``: not published).
     `reasons_by_default`: thinks without being asked; `shows_reasoning`: streams its thinking.
     `served=False`: known, but no one can call it; never chosen. `retires`: ISO date after which it is gone.
+
+    Any collection will do for features, efforts and scores, a `datetime.date` for a date. Raises `ConfigurationError`
+    for what cannot be meant, `UnknownNameError` for an unknown feature.
     """
 
     name: str
@@ -76,6 +93,20 @@ class Model:
     note: str = ""
     default_effort: str = ""
 
+    def __post_init__(self) -> None:
+        declared.model_name(self)
+        declared.text(self, "vendor", "vocabulary", "source", "note", "default_effort")
+        declared.optional_text(self, "licence", "like")
+        declared.flag(self, "licence_checked", "reasons_by_default", "shows_reasoning", "served")
+        declared.optional_flag(self, "open_weights")
+        declared.whole(self, "context_window", "max_input", "max_output")
+        declared.day(self, "released", optional=True)
+        declared.day(self, "retires", optional=True, complete=True)
+        declared.day(self, "as_of")
+        declared.feature_set(self, FEATURES)
+        declared.texts(self, "efforts")
+        declared.each(self, "scores", Score, _A_SCORE)
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderRow:
@@ -86,6 +117,8 @@ class ProviderRow:
     ``"CN"``, ``"EU"``; left out when unknown. `retention_days`: how long prompts are kept. `trains`: whether they may
     be trained on.
     `charges_errors`: `False` where the provider documents failed requests as unbilled.
+
+    Raises `ConfigurationError` for what cannot be meant.
     """
 
     name: str
@@ -103,8 +136,17 @@ class ProviderRow:
     note: str = ""
 
     def __post_init__(self) -> None:
+        declared.provider_name(self)
         for name in ("urls", "jurisdictions"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            declared.text_mapping(self, name)
+        for jurisdiction in self.jurisdictions.values():
+            checked_jurisdiction(jurisdiction)
+        declared.texts(self, "keys")
+        declared.text(self, "dialect", "profile", "source", "note")
+        declared.whole(self, "retention_days", least=0)
+        declared.optional_flag(self, "trains")
+        declared.flag(self, "charges_errors", "needs_key")
+        declared.day(self, "as_of")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by plain values: a read-only mapping cannot be pickled."""
@@ -118,6 +160,8 @@ class Target:
 
     `name` is ``model@provider`` (split at the last ``@``); `wire_name` is what the provider calls the model.
     `profile` overrides the provider's profile for this model. Limits and features default to the model's.
+
+    Raises `ConfigurationError` for what cannot be meant, `UnknownNameError` for an unknown feature.
     """
 
     model: Model
@@ -135,13 +179,29 @@ class Target:
     as_of: str = ""
     note: str = ""
 
+    def __post_init__(self) -> None:
+        _check_model(self.model)
+        declared.provider_name(self, "provider")
+        declared.text(self, "wire_name", "source", "note")
+        declared.optional_text(self, "profile")
+        declared.whole(self, "context_window", "max_input", "max_output")
+        declared.feature_set(self, FEATURES)
+        declared.flag(self, "served")
+        declared.day(self, "retires", optional=True, complete=True)
+        declared.day(self, "as_of")
+        if not self.wire_name:
+            raise declared.refusal(self, "wire_name", "give the name by which the provider knows the model")
+        if self.price is not None:
+            checked_price(self.price, "price")
+
     @classmethod
     def of(cls, model: Model, provider: str, *, price: Price | None = None, wire_name: str | None = None) -> Target:
         """Return `model` at `provider` with the model's own limits and features; `replace` what a provider changes."""
+        _check_model(model)
         return cls(
             model=model,
             provider=provider,
-            wire_name=wire_name or model.name,
+            wire_name=model.name if wire_name is None else wire_name,
             price=price,
             context_window=model.context_window,
             max_input=model.max_input,
@@ -155,6 +215,24 @@ class Target:
     def name(self) -> str:
         """``model@provider``."""
         return f"{self.model.name}@{self.provider}"
+
+
+def checked_price(price: object, argument: str) -> Price:
+    """Return `price`; `ConfigurationError` for a bare number or pair, which does not say what it is the price of."""
+    from modelroute.catalog.price import Price
+
+    if not isinstance(price, Price):
+        raise ConfigurationError(f"{argument}={shown(price)} is no price: write {_A_PRICE}")
+    return price
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, Model):
+        example = f"Model({model!r})" if isinstance(model, str) else "Model('name', ...)"
+        raise ConfigurationError(
+            f"a target needs a model, not {shown(model)}: take one of a catalog with catalog.model(name), "
+            f"or declare {example}"
+        )
 
 
 def _provider_row(values: Mapping[str, Any]) -> ProviderRow:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from modelroute.catalog import declared
 from modelroute.catalog.rates import Rates, Tier, dearest_of, longest_first
 from modelroute.catalog.window import Window
 from modelroute.errors import ConfigurationError
@@ -15,6 +16,8 @@ from modelroute.money import Money, MoneyLike
 __all__ = ["Price", "PriceRow", "Rates", "Tier", "Window"]
 
 ALWAYS = -math.inf
+_LATEST = 253_402_300_800.0
+"""The year 10000: no calendar shows a moment from there on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,15 @@ class PriceRow:
     _is_flat: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if math.isnan(self.since):
-            raise ConfigurationError("a price row begins at a moment in Unix seconds, not NaN")
+        declared.instance(self, "rates", Rates, "Rates.per_million(input, output)")
+        if isinstance(self.since, bool) or not isinstance(self.since, int | float) or not self.since < _LATEST:
+            raise declared.refusal(
+                self, "since", "a price row begins at a moment in Unix seconds; of a datetime: moment.timestamp()"
+            )
         object.__setattr__(self, "tiers", longest_first(self.tiers))
+        declared.each(self, "windows", Window, "Window(rates, hours=('01:00-04:00',))")
+        declared.text(self, "source", "note")
+        declared.day(self, "as_of")
         object.__setattr__(self, "_is_flat", not self.tiers and not self.windows)
 
     def at(self, moment: float, prompt_tokens: int) -> Rates:
@@ -99,6 +108,8 @@ class Price:
         exchange: MoneyLike | None = None,
         exchange_as_of: str = "",
     ) -> None:
+        if not isinstance(currency, str) or not isinstance(exchange_as_of, str):
+            raise ConfigurationError("currency and exchange_as_of are text, such as 'EUR' and '2026-11-20'")
         factor = exchange_factor(currency, exchange, exchange_as_of)
         if currency != "USD" and (tiers or windows):
             raise ConfigurationError("give tiers and windows in dollars, or leave currency as 'USD'")
@@ -118,6 +129,8 @@ class Price:
     @classmethod
     def dated(cls, *rows: PriceRow) -> Price:
         """Return the price made of `rows`, in any order; `ConfigurationError` for none or two that begin together."""
+        if not all(isinstance(row, PriceRow) for row in rows):
+            raise ConfigurationError("Price.dated takes PriceRow(rates, since) values, not a list of them: unpack it")
         if not rows:
             raise ConfigurationError("a price needs at least one row; an unknown price is price=None")
         if len({row.since for row in rows}) < len(rows):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from modelroute.errors import ConfigurationError
+from modelroute.catalog import declared
+from modelroute.errors import ConfigurationError, shown
 from modelroute.money import Money, MoneyLike
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from modelroute.types.usage import Usage
 
 __all__ = ["Rates", "Tier", "dearest_of", "longest_first", "per_token"]
 
 _TOKENS = 1_000_000
+_MOST = 10**36
+"""No price of a token: what a million of them cost would be more than any amount of money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Rates:
     """Pico-dollars per token: $1 per million tokens is 1_000_000.
 
     `cached_input` is the rate of a cache read, `cache_write` of a cache write; `None`: billed as plain input.
-    Raises `ConfigurationError` for a negative rate.
+    Raises `ConfigurationError` for a negative rate and for what is no integer.
     """
 
     input: int
@@ -34,10 +37,10 @@ class Rates:
     def __post_init__(self) -> None:
         for name in ("input", "output", "cached_input", "cache_write"):
             rate = getattr(self, name)
-            if rate is not None and rate < 0:
-                raise ConfigurationError(
-                    f"the rate {name}={rate} is negative; what is unknown is left out, what is free is 0"
-                )
+            if type(rate) is int and 0 <= rate < _MOST:
+                continue
+            if rate is not None or name in ("input", "output"):
+                raise _wrong_rate(name, rate)
 
     @classmethod
     def per_million(
@@ -98,8 +101,8 @@ class Tier:
     rates: Rates
 
     def __post_init__(self) -> None:
-        if self.above < 0:
-            raise ConfigurationError(f"a tier starts above a number of prompt tokens; {self.above} is negative")
+        declared.whole(self, "above", least=0, optional=False)
+        declared.instance(self, "rates", Rates, "Rates.per_million(input, output)")
 
 
 def per_token(amount: MoneyLike, name: str = "rate") -> int:
@@ -126,11 +129,24 @@ def dearest_of(rates: Rates, tiers: Sequence[Tier], prompt_tokens: int) -> Rates
     return rates
 
 
-def longest_first(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
+def longest_first(tiers: Iterable[Tier]) -> tuple[Tier, ...]:
     """Return the tiers from the highest `above` down, so that the first one exceeded is the one that counts."""
+    read = declared.listed(tiers)
+    if read is None or not all(isinstance(tier, Tier) for tier in read):
+        raise ConfigurationError(f"tiers={shown(tiers)}: give a list such as [Tier(200_000, Rates.per_million(2, 8))]")
+    tiers = cast("tuple[Tier, ...]", read)
     if len({tier.above for tier in tiers}) < len(tiers):
         raise ConfigurationError("two tiers of a price begin above the same number of prompt tokens")
     return tuple(sorted(tiers, key=lambda tier: -tier.above))
+
+
+def _wrong_rate(name: str, rate: object) -> ConfigurationError:
+    if type(rate) is int and rate < 0:
+        return ConfigurationError(f"the rate {name}={rate} is negative; what is unknown is left out, what is free is 0")
+    return ConfigurationError(
+        f"the rate {name}={shown(rate)} is no number of pico-dollars per token; "
+        "Rates.per_million(input, output) takes dollars per million tokens"
+    )
 
 
 def _dearer(one: int | None, one_input: int, other: int | None, other_input: int) -> int | None:

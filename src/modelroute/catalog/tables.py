@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import cast
 
-from modelroute.errors import ConfigurationError, did_you_mean
+from modelroute.errors import ConfigurationError, did_you_mean, shown
 
 __all__ = ["Table"]
 
@@ -33,6 +34,16 @@ class Table:
         """Return the error to raise for `key` (``""``: the table itself)."""
         place = " ".join(part for part in (f"[{self.path}]" if self.path else "", key) if part)
         return ConfigurationError(f"{self.file}: {place}: {problem}" if place else f"{self.file}: {problem}")
+
+    @contextmanager
+    def placing(self, key: str = "") -> Generator[None]:
+        """Give errors of what is built within the place they come from, unless they name one already."""
+        try:
+            yield
+        except ConfigurationError as error:
+            if str(error).startswith(f"{self.file}: "):
+                raise
+            raise self.error(key, str(error)) from error
 
     def has(self, key: str) -> bool:
         """Whether `key` is given."""
@@ -209,5 +220,4 @@ class Table:
         return f"{self.path}.{key}" if self.path else key
 
     def _wrong(self, key: str, value: object, wanted: str) -> ConfigurationError:
-        shown = repr(value)
-        return self.error(key, f"must be {wanted}, not {shown if len(shown) <= 60 else shown[:57] + '...'}")
+        return self.error(key, f"must be {wanted}, not {shown(value)}")

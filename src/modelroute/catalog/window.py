@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 
+from modelroute.catalog import declared
 from modelroute.catalog.rates import Rates, Tier, longest_first
 from modelroute.errors import ConfigurationError, did_you_mean
 
@@ -44,7 +45,11 @@ class Window:
     _zone: tzinfo | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        declared.instance(self, "rates", Rates, "Rates.per_million(input, output)")
         object.__setattr__(self, "tiers", longest_first(self.tiers))
+        for name in ("hours", "days", "except_dates"):
+            declared.texts(self, name)
+        declared.text(self, "zone", "label")
         object.__setattr__(self, "_spans", tuple(sorted(_week_spans(self.days, self.hours))))
         object.__setattr__(self, "_except", frozenset(_day_number(day) for day in self.except_dates))
         object.__setattr__(self, "_zone", _time_zone(self.zone))

@@ -91,8 +91,7 @@ def _choice(decision: Decision) -> Text:
 def _terms(decision: Decision) -> Text:
     chosen = f"{decision.objective} of {len(decision.ranked)} eligible; " if decision.ranked else ""
     rules = f", rule {', '.join(decision.rules)}" if decision.rules else ""
-    ceiling = f", ceiling {decision.max_cost}" if decision.max_cost is not None else ""
-    asked = f"{decision.constraints or 'no constraint'}{ceiling}"
+    asked = decision.constraints or "no constraint"
     return Text(f"{chosen}scenario {decision.scenario}{rules}: {asked}", style="dim")
 
 

@@ -19,7 +19,7 @@ from modelroute.cli.listing import Listing, Offer, Wanted, listings
 from modelroute.cli.options import AsJson, Needs, Verbose, features
 from modelroute.cli.outcome import guarded
 from modelroute.cli.terminal import console, print_json, write
-from modelroute.errors import RequestError
+from modelroute.errors import RequestError, did_you_mean
 from modelroute.money import Money
 from modelroute.types.constraints import INTELLIGENCE
 
@@ -55,7 +55,10 @@ def models(
     provider: Annotated[str | None, typer.Option(help="Only what this provider serves, at its price.")] = None,
     vendor: Annotated[str | None, typer.Option(help="Only models made by this vendor.")] = None,
     needs: Needs = None,
-    by: Annotated[By | None, typer.Option(help="Order; value is dollars per point. Default: score.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar=f"[{'|'.join(By)}]", help="Order; value is dollars per point. Default: score."),
+    ] = None,
     prices: Annotated[
         str | None, typer.Option(metavar="BOOK", help="Compare by a named price book, such as 'article', never billed.")
     ] = None,
@@ -65,6 +68,7 @@ def models(
     verbose: Verbose = False,
 ) -> None:
     """List models: score, price now, context, who serves them."""
+    order = None if by is None else _order(by)
     catalog = Catalog.builtin()
     if gap:
         if provider or vendor or needs or prices or everything or by:
@@ -74,10 +78,18 @@ def models(
         if provider or everything:
             raise RequestError("a price book names models, not who serves them: leave out --provider and --all")
         wanted = Wanted(vendor=vendor, needs=features(needs), unserved=True)
-        _book(catalog, prices, wanted, by or By.VALUE, as_json=as_json)
+        _book(catalog, prices, wanted, order or By.VALUE, as_json=as_json)
     else:
         wanted = Wanted(provider=provider, vendor=vendor, needs=features(needs), unserved=everything)
-        _listing(catalog, wanted, by or By.SCORE, as_json=as_json)
+        _listing(catalog, wanted, order or By.SCORE, as_json=as_json)
+
+
+def _order(word: str) -> By:
+    try:
+        return By(word)
+    except ValueError:
+        near = did_you_mean(word, [each.value for each in By])
+        raise RequestError(f"--by {word!r} is not one of {', '.join(By)}.{near}") from None
 
 
 # ------------------------------------------------------------------------------------------------- what there is

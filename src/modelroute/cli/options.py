@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, cast
 
 import typer
 
 from modelroute.catalog.model import FEATURES
 from modelroute.cli.terminal import tell
 from modelroute.errors import RequestError, UnknownNameError
-from modelroute.runtime.calls import Asking
+from modelroute.runtime.calls import Asking, Routing, options_from
 
 __all__ = ["AsJson", "MaxCost", "ModelName", "Needs", "Task", "Verbose", "asking_from", "features", "prompt_from"]
 
@@ -103,6 +103,7 @@ def asking_from(
         asking["needs"] = features(needs)
     if tags:
         asking["tags"] = tuple(tags)
+    options_from(**cast(Routing, asking))  # what cannot be meant is said before any key is looked for
     return asking
 
 

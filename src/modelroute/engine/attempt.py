@@ -51,7 +51,8 @@ class AttemptFlow:
 
     __slots__ = (
         "_allowance", "_asked_at", "_first_token_at", "_lane", "_opened_at", "_plan", "_request", "_reservation",
-        "_reserved", "_sent", "_undelivered", "assembly", "committed", "failure", "leg", "number", "record", "refused", "why",
+        "_reserved", "_sent", "_undelivered", "assembly", "committed", "failure", "leg", "number", "record", "refused",
+        "why",
     )  # fmt: skip
 
     def __init__(

@@ -90,7 +90,7 @@ class Progress:
 
     def next(self, now: float) -> Step:
         """Return what to do at `now`."""
-        if self._over or self.attempts >= self.plan.retry.max_attempts:
+        if self._over or self.attempts >= self.plan.retry.attempts:
             return Stop(self._soonest())
         if self._retry is not None:
             leg, not_before = self._retry
@@ -174,7 +174,7 @@ class Progress:
 
     def has_alternative(self, leg: Leg) -> bool:
         """Whether, if this attempt on `leg` fails, another target that does not rest can be tried."""
-        if self._over or self._last_provider is not None or self.attempts >= self.plan.retry.max_attempts:
+        if self._over or self._last_provider is not None or self.attempts >= self.plan.retry.attempts:
             return False
         return any(True for _ in self.alternatives(leg))
 
@@ -255,11 +255,9 @@ class Progress:
         told = failure.retry_after
         known = told is not None or failure.kind is Kind.RATE_LIMITED
         usual = _UNTOLD_HOLD[failure.kind] * (1 + self.plan.draw() / 2)
-        if told is None:
-            seconds = usual
-        else:
-            # Only a rate limit ends as soon as it is told to: an empty account or a dead key does not mend in a second.
-            seconds = max(told, _LEAST_HOLD if failure.kind is Kind.RATE_LIMITED else usual)
+        # Only a rate limit ends as soon as it is told to: an empty account or a dead key does not mend in a second.
+        least = _LEAST_HOLD if failure.kind is Kind.RATE_LIMITED else usual
+        seconds = usual if told is None else max(told, least)
         lanes = range(leg.lanes) if failure.kind is Kind.NOT_SERVED else (lane,)
         for each in lanes:
             now = self.plan.wall()

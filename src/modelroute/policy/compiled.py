@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 
 from modelroute.catalog.catalog import Catalog
@@ -136,7 +136,7 @@ class CompiledPolicy:
             rules=kind.rules,
             max_cost=ceiling,
             objective=in_words(elements),
-            constraints=kind.in_words,
+            constraints=kind.in_words if ceiling is None else _with_ceiling(kind.in_words, ceiling.pico),
             task=facts.task,
             selector=facts.selector,
             policy=self.digest,
@@ -214,6 +214,13 @@ class CompiledPolicy:
                 "prefer=best_value needs a floor: without one the weakest free model always wins. Pass floor=... too."
             )
         return elements
+
+
+@lru_cache(maxsize=_MOST_VIEWS)
+def _with_ceiling(demanded: str, ceiling: int) -> str:
+    """Return what had to hold with the ceiling that held: the call's own counts as much as the policy's."""
+    words = f"ceiling {Money.from_pico(ceiling)}"
+    return f"{demanded}, {words}" if demanded else words
 
 
 def _without_ceiling(constraints: Constraints) -> tuple[object, ...]:

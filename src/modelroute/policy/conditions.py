@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from modelroute.errors import ConfigurationError
+from modelroute.catalog.declared import is_count
+from modelroute.errors import ConfigurationError, shown
 from modelroute.policy.naming import label, shown_names
 from modelroute.types.facts import RequestFacts
 
@@ -34,8 +35,8 @@ class Conditions:
     def __post_init__(self) -> None:
         for name in ("min_input_tokens", "max_input_tokens"):
             tokens = getattr(self, name)
-            if tokens is not None and (isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 0):
-                raise ConfigurationError(f"{name} must be a whole number of tokens, not {tokens!r}")
+            if tokens is not None and not is_count(tokens):
+                raise ConfigurationError(f"{name} must be a whole number of tokens, not {shown(tokens)}")
         low, high = self.min_input_tokens, self.max_input_tokens
         if low is not None and high is not None and low > high:
             raise ConfigurationError(f"min_input_tokens={low} is above max_input_tokens={high}: no request matches")

@@ -33,7 +33,7 @@ class Demand:
 
     @property
     def in_words(self) -> str:
-        """What had to hold, as a decision says it; the ceiling is the decision's own."""
+        """What had to hold, as a decision says it, but for the ceiling: that is the decision's own."""
         return in_words(replace(self.constraints, needs=self.needs, max_cost=None), self.within)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from modelroute.errors import ConfigurationError
+from modelroute.catalog.declared import is_count, listed
+from modelroute.errors import ConfigurationError, shown
 from modelroute.money import Money, MoneyLike
 from modelroute.policy.naming import jurisdictions_of, names_of, shown_names
 from modelroute.types.constraints import INTELLIGENCE, Constraints, Floor
@@ -32,7 +33,8 @@ class Within:
 
     def __post_init__(self) -> None:
         if isinstance(self.points, bool) or not isinstance(self.points, int | float) or not 0 <= self.points < 1e9:
-            raise ConfigurationError(f"Within needs a number of points that is not negative, not {self.points!r}")
+            raise ConfigurationError(f"Within needs a number of points that is not negative, not {shown(self.points)}")
+        _check_scaled(self)
 
     def __repr__(self) -> str:
         return "Within(" + _scaled(self.points, self.scale, self.estimated) + ")"
@@ -60,12 +62,10 @@ def read(
     Raises `ConfigurationError` for what cannot be meant: a negative ceiling, an empty set of allowed names, no number.
     """
     floors, within = read_floors(floor)
-    if min_context is not None and (
-        isinstance(min_context, bool) or not isinstance(min_context, int) or min_context < 1
-    ):
-        raise ConfigurationError(f"min_context must be a number of tokens, not {min_context!r}")
+    if min_context is not None and not is_count(min_context, 1):
+        raise ConfigurationError(f"min_context must be a number of tokens, not {shown(min_context)}")
     if not isinstance(allow_unbounded, bool):
-        raise ConfigurationError(f"allow_unbounded must be True or False, not {allow_unbounded!r}")
+        raise ConfigurationError(f"allow_unbounded must be True or False, not {shown(allow_unbounded)}")
     constraints = Constraints(
         floors=floors,
         max_cost=None if max_cost is None else Money(max_cost),
@@ -87,19 +87,21 @@ def read_floors(floor: FloorLike) -> tuple[tuple[Floor, ...], tuple[Within, ...]
         return (), ()
     if isinstance(floor, Mapping):
         return tuple(Floor(value, scale=_scale(scale)) for scale, value in floor.items()), ()
-    parts = floor if isinstance(floor, Sequence) and not isinstance(floor, str) else (floor,)
+    several = listed(floor)
+    parts = (floor,) if several is None else several
     floors: list[Floor] = []
     within: list[Within] = []
     for part in parts:
         if isinstance(part, Within):
             within.append(part)
         elif isinstance(part, Floor):
+            _check_scaled(part)
             floors.append(part)
         elif isinstance(part, int | float) and not isinstance(part, bool):
             floors.append(Floor(part))
         else:
             raise ConfigurationError(
-                f"floor={part!r} is no floor. "
+                f"floor={shown(part)} is no floor. "
                 "Write 54, Floor(54, estimated=False), {'arena_coding': 1500} or Within(6)."
             )
     return tuple(floors), tuple(within)
@@ -181,8 +183,16 @@ def _number(value: float) -> str:
 
 def _scale(scale: object) -> str:
     if not isinstance(scale, str) or not scale:
-        raise ConfigurationError(f"a floor by scale maps a scale's name to a score; {scale!r} is no name")
+        raise ConfigurationError(f"a floor by scale maps a scale's name to a score; {shown(scale)} is no name")
     return scale
+
+
+def _check_scaled(floor: Floor | Within) -> None:
+    _scale(floor.scale)
+    if not isinstance(floor.estimated, bool):
+        raise ConfigurationError(
+            f"{type(floor).__name__}(estimated=...) is True or False, not {shown(floor.estimated)}"
+        )
 
 
 def _some(names: frozenset[str] | None, argument: str) -> frozenset[str] | None:

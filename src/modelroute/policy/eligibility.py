@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from modelroute.catalog.model import Model, Score, Target
-from modelroute.errors import ConfigurationError
 from modelroute.money import Money
 from modelroute.policy.candidate import Candidate
 from modelroute.policy.cost import Terms, terms, window_of
@@ -20,6 +19,8 @@ from modelroute.types.decision_text import exactly
 from modelroute.types.facts import RequestFacts, Snapshot
 
 __all__ = ["features_of", "gone_after", "max_input_of", "relative_reason", "request_reasons", "standing_reasons"]
+
+_DAY = 86_400
 
 
 def features_of(target: Target) -> frozenset[str]:
@@ -38,17 +39,8 @@ def gone_after(target: Target) -> float:
     days = [day for day in (target.retires, target.model.retires) if day is not None]
     if not days:
         return math.inf
-    try:
-        return min(
-            (
-                datetime.fromisoformat(day).replace(hour=0, minute=0, second=0, tzinfo=UTC) + timedelta(days=1)
-            ).timestamp()
-            for day in days
-        )
-    except ValueError:
-        raise ConfigurationError(
-            f"{target.name} retires on {' or '.join(days)}, which is not an ISO date such as 2026-12-31"
-        ) from None
+    first = min(datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days)
+    return first.timestamp() + _DAY  # a day added to the calendar's last would not be a date
 
 
 def standing_reasons(candidate: Candidate, demand: Demand, now: float) -> Iterator[Reason]:
@@ -69,7 +61,7 @@ def standing_reasons(candidate: Candidate, demand: Demand, now: float) -> Iterat
     least = demand.constraints.min_context
     window = window_of(target)
     if least is not None and (window is None or window < least):
-        yield Reason("context", f"its context window is {_tokens(window)}; at least {least} is asked for")
+        yield Reason("context", f"its context window is {_tokens(window)}, and at least {least} is asked for")
 
 
 def request_reasons(
@@ -92,9 +84,8 @@ def request_reasons(
 def relative_reason(score: Score | None, relative: Within, best: float) -> Reason | None:
     """Return why a target with `score` breaks a floor relative to `best`, or `None`."""
     if score is None:
-        return Reason(
-            "floor", f"has no score{_on(relative.scale, estimated=relative.estimated)}; the best at hand has {best:g}"
-        )
+        lacking = f"has no score{_on(relative.scale, estimated=relative.estimated)}"
+        return Reason("floor", f"{lacking}, while the best at hand has {best:g}")
     if score.value >= best - relative.points:
         return None
     return Reason("floor", f"scores {_exactly(score)}, more than {relative.points:g} below the best at hand, {best:g}")
@@ -110,7 +101,8 @@ def _floor(floor: Floor, model: Model, effort: str | None) -> Iterator[Reason]:
     if guess is not None:
         yield Reason(
             "floor",
-            f"has only an estimated score, {_exactly(guess)}; floor {floor.value:g}{_on(floor.scale)} is for quoted",
+            f"has only an estimated score, {_exactly(guess)}, "
+            f"and floor {floor.value:g}{_on(floor.scale)} is for quoted ones",
         )
     else:
         yield Reason("floor", f"has no score{_on(floor.scale, always=True)}")
@@ -135,7 +127,7 @@ def _allowed(candidate: Candidate, constraints: Constraints) -> Iterator[Reason]
 def _context(target: Target, at: Terms) -> Iterator[Reason]:
     longest, window = max_input_of(target), window_of(target)
     if longest is not None and at.tokens > longest:
-        yield Reason("context", f"the prompt has about {at.tokens} tokens; it takes {longest}")
+        yield Reason("context", f"the prompt has about {at.tokens} tokens, and it takes {longest}")
     elif window is not None and at.tokens + at.forecast > window:
         yield Reason(
             "context",
@@ -158,8 +150,8 @@ def _ceiling(candidate: Candidate, at: Terms, facts: RequestFacts, demand: Deman
     elif least > ceiling:
         yield Reason(
             "ceiling",
-            f"needs {exactly(Money.from_pico(least))} for a forecast of {at.forecast} tokens; "
-            f"the ceiling is {exactly(Money.from_pico(ceiling))}",
+            f"needs {exactly(Money.from_pico(least))} for a forecast of {at.forecast} tokens, "
+            f"and the ceiling is {exactly(Money.from_pico(ceiling))}",
         )
 
 

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable
+from typing import cast
 
-from modelroute.catalog.model import SELF_HOSTED
-from modelroute.errors import ConfigurationError, did_you_mean
+from modelroute.catalog.declared import listed
+from modelroute.catalog.jurisdictions import checked_jurisdiction
+from modelroute.errors import ConfigurationError, shown
 
-__all__ = ["jurisdictions_of", "label", "names_of", "shown_names"]
+__all__ = ["checked_text", "jurisdictions_of", "label", "names_of", "shown_names"]
 
-_CODE = re.compile(r"[A-Z]{2}")
-_COMMON = ("EU", "US", "CN", "UK", "CH", "JP", "SG", "CA", SELF_HOSTED)
+
+def checked_text(value: object, argument: str) -> str:
+    """Return the text of `argument`; `ConfigurationError` for what is none."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{argument} must be text, not {shown(value)}")
+    return value
 
 
 def names_of(value: str | Iterable[str] | None, argument: str) -> frozenset[str] | None:
     """Return one name or several as a set, `None` for `None`.
 
-    Raises `ConfigurationError` for a name that is empty or no string.
+    Raises `ConfigurationError` for what is no collection of names, and for a name that is empty or no string.
     """
     if value is None:
         return None
-    names = frozenset([value] if isinstance(value, str) else value)
+    names = (value,) if isinstance(value, str) else listed(value)
+    if names is None:
+        raise ConfigurationError(f"{argument}={shown(value)}: give a name or several, such as {argument}={{'...'}}")
     for name in names:
         if not isinstance(name, str) or not name.strip():
-            raise ConfigurationError(f"{argument} must hold non-empty names, not {name!r}")
-    return names
+            raise ConfigurationError(f"{argument} must hold non-empty names, not {shown(name)}")
+    return cast("frozenset[str]", frozenset(names))
 
 
 def jurisdictions_of(value: str | Iterable[str] | None) -> frozenset[str] | None:
     """Return jurisdictions as a set; `ConfigurationError` for one that is no two-letter code nor ``self-hosted``."""
     names = names_of(value, "jurisdictions")
     for name in sorted(names or ()):
-        if name != SELF_HOSTED and not _CODE.fullmatch(name):
-            near = did_you_mean(name.upper() if len(name) == 2 else name, _COMMON)
-            raise ConfigurationError(
-                f"jurisdiction {name!r} is not known.{near} "
-                f"Use a two-letter code in capitals such as 'EU', 'US' or 'CN', or {SELF_HOSTED!r}."
-            )
+        checked_jurisdiction(name)
     return names
 
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from modelroute.catalog.model import Model
-from modelroute.errors import ConfigurationError, did_you_mean
+from modelroute.errors import ConfigurationError, shown
 from modelroute.money import Money
 from modelroute.policy.naming import label
 from modelroute.policy.scoring import score_of
@@ -24,12 +24,12 @@ __all__ = [
     "Objective",
     "Option",
     "Prefer",
+    "as_typed",
     "best_value",
     "cheapest",
     "elements_of",
     "fastest",
     "in_words",
-    "shown",
     "strongest",
 ]
 
@@ -127,14 +127,13 @@ def _element(part: Element) -> Element:
 
 
 def _not_a_preference(value: object) -> str:
-    near = did_you_mean(str(value), [objective.value for objective in Objective])
     return (
-        f"prefer={value!r} is no preference.{near} Use cheapest, strongest, best_value, fastest, "
+        f"prefer={shown(value)} is no preference. Use cheapest, strongest, best_value, fastest, "
         "the name of a model or target, a callable of an Option, or a sequence of these."
     )
 
 
-def shown(elements: Sequence[Element]) -> str:
+def as_typed(elements: Sequence[Element]) -> str:
     """Return elements as they are typed in a policy."""
     texts = [label(part) if callable(part) else repr(part) for part in elements]
     return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from modelroute.errors import ConfigurationError
+from modelroute.catalog.declared import listed
+from modelroute.errors import ConfigurationError, shown
 from modelroute.policy.demands import Within
 from modelroute.policy.findings import Finding
+from modelroute.policy.naming import checked_text
 from modelroute.policy.objective import cheapest, strongest
 from modelroute.policy.rule import Rule
 from modelroute.policy.scenario import Preferences, Scenario
@@ -38,7 +40,8 @@ class Policy:
 
     Every rule that matches applies; of the scenarios the first that matches is used, else `default` (left out: the
     cheapest eligible target within six points of the best). Hard constraints of rules, scenario and call intersect.
-    `timeouts`, `max_attempts`, `on_interrupt` are preferences for every request: scenario and call win over them.
+    `timeouts`, `max_attempts`, `on_interrupt`, `on_refusal` are preferences for every request: scenario and call win
+    over them.
 
     Immutable, comparable, picklable (its callables permitting); its `repr` is the policy as one types it.
 
@@ -55,13 +58,14 @@ class Policy:
     def __init__(
         self,
         *,
-        rules: Iterable[Rule] = (),
-        scenarios: Iterable[Scenario] = (),
+        rules: Iterable[Rule] | None = (),
+        scenarios: Iterable[Scenario] | None = (),
         default: Scenario | None = None,
         name: str = "",
         timeouts: Timeouts | None = None,
         max_attempts: int | None = None,
         on_interrupt: str | None = None,
+        on_refusal: str | None = None,
     ) -> None:
         ruled = _all(rules, Rule, "rules")
         ordered = _all(scenarios, Scenario, "scenarios")
@@ -77,8 +81,8 @@ class Policy:
         put(self, "rules", ruled)
         put(self, "scenarios", ordered)
         put(self, "otherwise", chosen)
-        put(self, "name", name)
-        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt))
+        put(self, "name", checked_text(name, "the name of a policy"))
+        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt, on_refusal))
 
     @classmethod
     def default(cls) -> Policy:
@@ -131,14 +135,18 @@ class Policy:
         return f"Policy({', '.join([*parts, *self.preferences.arguments()])})"
 
 
-def _all(parts: Iterable[Part], kind: type[Part], argument: str) -> tuple[Part, ...]:
+def _all(parts: Iterable[Part] | None, kind: type[Part], argument: str) -> tuple[Part, ...]:
+    if parts is None:
+        return ()
     if isinstance(parts, Rule | Scenario):
         raise ConfigurationError(f"{argument} must be a list; wrap the single {type(parts).__name__} in one")
-    checked = tuple(parts)
+    checked = listed(parts)
+    if checked is None:
+        raise ConfigurationError(f"{argument} must be a list such as [{kind.__name__}(...)], not {shown(parts)}")
     for part in checked:
         if not isinstance(part, kind):
             raise ConfigurationError(f"{argument} must hold only {kind.__name__}(...), not {type(part).__name__}")
-    return checked
+    return cast("tuple[Part, ...]", checked)
 
 
 def _check_names(scenarios: Sequence[Scenario], default: str) -> None:

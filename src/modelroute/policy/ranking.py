@@ -269,13 +269,14 @@ def _dense(chooser: Chooser, values: Sequence[object]) -> list[int]:
     comparable = cast("Sequence[float]", values)
     ranks = [0] * len(values)
     try:
-        if any(value != value for value in values):  # noqa: PLR0124 - only NaN differs from itself
-            raise ConfigurationError(f"the objective {label(chooser)} returned NaN, which orders nothing")
+        nan = any(value != value for value in values)  # noqa: PLR0124 - only NaN differs from itself
         places = sorted(range(len(values)), key=comparable.__getitem__)
         for before, after in pairwise(places):
             ranks[after] = ranks[before] + (comparable[before] < comparable[after])
-    except TypeError as error:
+    except Exception as error:
         raise ConfigurationError(
             f"the objective {label(chooser)} returned keys that do not compare: {error}"
         ) from error
+    if nan:
+        raise ConfigurationError(f"the objective {label(chooser)} returned NaN, which orders nothing")
     return ranks

@@ -8,7 +8,7 @@ from modelroute.errors import ConfigurationError
 from modelroute.money import MoneyLike
 from modelroute.policy.conditions import Conditions, When
 from modelroute.policy.demands import FloorLike, Names, arguments, read
-from modelroute.policy.naming import names_of
+from modelroute.policy.naming import checked_text, names_of
 from modelroute.types.constraints import NONE, Constraints
 
 __all__ = ["Rule"]
@@ -57,6 +57,7 @@ class Rule:
         allow_unbounded: bool = False,
         min_context: int | None = None,
     ) -> None:
+        checked_text(name, "the name of a rule")
         conditions = Conditions(
             tasks=names_of(task, "task"),
             tags=names_of(tag, "tag"),

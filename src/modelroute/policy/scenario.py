@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelroute.errors import ConfigurationError
+from modelroute.catalog.declared import is_count
+from modelroute.errors import ConfigurationError, shown
 from modelroute.money import MoneyLike
 from modelroute.policy.conditions import Conditions, When
 from modelroute.policy.demands import FloorLike, Names, Within, arguments, read
-from modelroute.policy.naming import names_of
-from modelroute.policy.objective import Element, Prefer, best_value, cheapest, elements_of, shown
+from modelroute.policy.naming import checked_text, names_of
+from modelroute.policy.objective import Element, Prefer, as_typed, best_value, cheapest, elements_of
 from modelroute.types.constraints import INTELLIGENCE, Constraints
 from modelroute.types.timeouts import Timeouts
 
@@ -17,6 +18,9 @@ __all__ = ["ON_INTERRUPT", "Preferences", "Scenario"]
 
 ON_INTERRUPT = ("raise", "buffer")
 """What may happen when a stream breaks after content was handed over."""
+
+ON_REFUSAL = ("raise", "fallback")
+"""What may happen when a model declines to answer: that is the answer, or another target is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,17 @@ class Preferences:
     timeouts: Timeouts | None = None
     max_attempts: int | None = None
     on_interrupt: str | None = None
+    on_refusal: str | None = None
 
     def __post_init__(self) -> None:
         attempts = self.max_attempts
-        if attempts is not None and (isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1):
-            raise ConfigurationError(f"max_attempts must be a whole number of at least 1, not {attempts!r}")
-        if self.on_interrupt is not None and self.on_interrupt not in ON_INTERRUPT:
-            raise ConfigurationError(f"on_interrupt={self.on_interrupt!r} must be one of {', '.join(ON_INTERRUPT)}")
+        if attempts is not None and not is_count(attempts, 1):
+            raise ConfigurationError(f"max_attempts must be a whole number of at least 1, not {shown(attempts)}")
+        mode = self.on_interrupt
+        if mode is not None and not (isinstance(mode, str) and mode in ON_INTERRUPT):
+            raise ConfigurationError(f"on_interrupt={shown(mode)} must be one of {', '.join(ON_INTERRUPT)}")
+        if self.on_refusal is not None and self.on_refusal not in ON_REFUSAL:
+            raise ConfigurationError(f"on_refusal={shown(self.on_refusal)} must be one of {', '.join(ON_REFUSAL)}")
         if self.timeouts is not None and not isinstance(self.timeouts, Timeouts):
             raise ConfigurationError(f"timeouts must be a Timeouts(...), not {type(self.timeouts).__name__}")
 
@@ -42,11 +50,12 @@ class Preferences:
             timeouts=other.timeouts if self.timeouts is None else self.timeouts,
             max_attempts=other.max_attempts if self.max_attempts is None else self.max_attempts,
             on_interrupt=other.on_interrupt if self.on_interrupt is None else self.on_interrupt,
+            on_refusal=other.on_refusal if self.on_refusal is None else self.on_refusal,
         )
 
     def arguments(self) -> list[str]:
         """Return the keyword arguments that state these preferences, for a repr one can read."""
-        names = ("timeouts", "max_attempts", "on_interrupt")
+        names = ("timeouts", "max_attempts", "on_interrupt", "on_refusal")
         return [f"{name}={getattr(self, name)!r}" for name in names if getattr(self, name) is not None]
 
 
@@ -59,7 +68,8 @@ class Scenario:
     Matches and demands as `Rule` does; `floor` may also be ``Within(6)``: at most six points below the best at hand.
     `prefer` orders what satisfies every constraint: `cheapest` (the default), `strongest`, `best_value` (needs a
     floor), `fastest`, the name of a model or target, a callable of an `Option`, or a sequence of these. `timeouts`,
-    `max_attempts`, `on_interrupt` are preferences: a call's own win over these, these over the policy's.
+    `max_attempts`, `on_interrupt`, `on_refusal` (``"fallback"`` asks another target when one declines) are
+    preferences: a call's own win over these, these over the policy's.
 
     Raises `ConfigurationError` for what cannot be meant.
     """
@@ -95,7 +105,9 @@ class Scenario:
         timeouts: Timeouts | None = None,
         max_attempts: int | None = None,
         on_interrupt: str | None = None,
+        on_refusal: str | None = None,
     ) -> None:
+        checked_text(name, "the name of a scenario")
         conditions = Conditions(
             tasks=names_of(task, "task"),
             tags=names_of(tag, "tag"),
@@ -128,7 +140,7 @@ class Scenario:
         put(self, "constraints", constraints)
         put(self, "within", within)
         put(self, "prefer", elements)
-        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt))
+        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt, on_refusal))
 
     @property
     def has_floor(self) -> bool:
@@ -144,5 +156,5 @@ class Scenario:
     def __repr__(self) -> str:
         parts = [repr(self.name)] if self.name else []
         parts += [*self.conditions.arguments(), *arguments(self.constraints, self.within)]
-        parts += [f"prefer={shown(self.prefer)}", *self.preferences.arguments()]
+        parts += [f"prefer={as_typed(self.prefer)}", *self.preferences.arguments()]
         return f"Scenario({', '.join(parts)})"

@@ -62,16 +62,20 @@ def reject_rest(
 
 
 def reasons_of(case: Case, row: Row, best: Sequence[float | None]) -> Iterator[Reason]:
-    """Yield every reason against one candidate; `best` as `best_at_hand` has it."""
-    demand = case.view.demand
+    """Yield every reason against one candidate, each once; `best` as `best_at_hand` has it."""
+    return iter(dict.fromkeys(_all_reasons(case, row, best)))
+
+
+def _all_reasons(case: Case, row: Row, best: Sequence[float | None]) -> Iterator[Reason]:
+    demand, model = case.view.demand, row.candidate.target.model
     yield from standing_reasons(row.candidate, demand, case.snapshot.now)
+    absolute = {floor.scale for floor in demand.constraints.floors}
     for relative, high in zip(demand.within, best, strict=True):
-        if high is not None:
-            model = row.candidate.target.model
-            score = score_of(model, relative.scale, effort=demand.effort, estimated=relative.estimated)
-            reason = relative_reason(score, relative, high)
-            if reason is not None:
-                yield reason
+        score = score_of(model, relative.scale, effort=demand.effort, estimated=relative.estimated)
+        said = score is None and relative.estimated and relative.scale in absolute  # a floor has found it without one
+        reason = None if high is None or said else relative_reason(score, relative, high)
+        if reason is not None:
+            yield reason
     yield from request_reasons(row.candidate, demand, case.facts, case.snapshot, case.ceiling)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import cast
 from urllib.parse import urlsplit
 
+from modelroute.catalog.declared import listed
 from modelroute.errors import ConfigurationError
 from modelroute.providers.call import Headers
 
@@ -27,6 +29,7 @@ _PRIVATE = tuple(
 )
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_OPERATIONS = ("/chat/completions", "/completions", "/messages", "/responses")
 _RESERVED = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "te", "upgrade", "expect"}
 )
@@ -36,7 +39,7 @@ def checked_url(url: object) -> str:
     """Return the base URL without a slash at its end.
 
     Raises `ConfigurationError`, which shows the host at most, for anything but ``http(s)://host[:port][/path]``: user
-    names and query strings are where keys leak from.
+    names and query strings are where keys leak from. So for the URL of one operation, such as ``.../chat/completions``.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"a provider's URL must be text, not {type(url).__name__}")
@@ -66,7 +69,14 @@ def checked_url(url: object) -> str:
         raise ConfigurationError(
             "the provider's URL has no usable host and port (not shown); write https://host[:port]/path"
         )
-    return url.rstrip("/")
+    base = url.rstrip("/")
+    ending = next((path for path in _OPERATIONS if base.endswith(path)), None)
+    if ending is not None:
+        raise ConfigurationError(
+            f"the provider's URL ends in {ending} (the rest is not shown), which is appended to it at each call: "
+            f"give the base URL, which is all before {ending}"
+        )
+    return base
 
 
 def is_private(url: str) -> bool:
@@ -91,11 +101,14 @@ def is_plaintext(url: str) -> bool:
     return url.startswith("http:") and not is_private(url)
 
 
-def checked_headers(headers: Mapping[str, str] | None) -> Headers:
-    """Return `headers` in order, checked. Raises `ConfigurationError` naming the header and never its value."""
+def checked_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]] | None) -> Headers:
+    """Return `headers`, a mapping or pairs, in order and checked.
+
+    Raises `ConfigurationError` naming the header and never its value.
+    """
     checked: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for name, value in (headers or {}).items():
+    for name, value in _pairs(headers):
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise ConfigurationError("a header's name holds a character that HTTP does not allow (not shown)")
         if name.lower() in _RESERVED:
@@ -112,3 +125,15 @@ def checked_headers(headers: Mapping[str, str] | None) -> Headers:
         seen.add(name.lower())
         checked.append((name, value))
     return tuple(checked)
+
+
+def _pairs(headers: Mapping[str, str] | Iterable[tuple[str, str]] | None) -> Iterable[tuple[object, object]]:
+    if headers is None:
+        return ()
+    if isinstance(headers, Mapping):
+        return cast("Mapping[object, object]", headers).items()
+    given = listed(headers)
+    pairs = [listed(pair) for pair in given or ()]
+    if given is None or not all(pair is not None and len(pair) == 2 for pair in pairs):
+        raise ConfigurationError("headers takes a dict, or a list of pairs: headers={'x-team': 'search'}")
+    return cast("list[tuple[object, object]]", pairs)

@@ -76,7 +76,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 
 def dialect_named(name: str) -> Dialect:
     """Return the dialect called `name`, or raise `UnknownNameError`."""
-    dialect = DIALECTS.get(name)
+    dialect = DIALECTS.get(name) if isinstance(name, str) else None
     if dialect is None:
         raise UnknownNameError("dialect", name, DIALECTS)
     return dialect

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
-from modelroute.providers.fit import OURS
-from modelroute.providers.parts import fields, parts_of, text, tool_calls_of
+from modelroute.errors import RequestError
+from modelroute.providers.fit import HINTS, OURS
+from modelroute.providers.parts import called_names, fields, parts_of, text, tool_calls_of
 from modelroute.providers.profile import Overhead
-from modelroute.providers.schema import instruction
+from modelroute.providers.schema import closed_schema, instruction, strict_schema
 from modelroute.types.facts import ANY_VOCABULARY
+from modelroute.types.messages import PROVENANCE
 from modelroute.types.usage import TokenCount
 from modelroute.wire.json import dumps
 from modelroute.wire.tokens import bound, count, estimate
 
 if TYPE_CHECKING:
+    from modelroute.types.messages import Message
     from modelroute.types.request import Request
 
 __all__ = ["PRICE_NEUTRAL", "counts", "estimate_text", "needs", "unbounded", "worst"]
@@ -36,7 +39,24 @@ PRICE_NEUTRAL = frozenset(
 _PLAIN_TIERS = frozenset({"default", "standard", "standard_only", "flex"})
 _BOUNDED_PARTS = frozenset({"text", "refusal", "image_url"})
 _CLIENT_TOOLS = frozenset({"function", "custom"})
-_SHORT_CACHE = frozenset({"", "5m"})
+_SHORT_CACHES: tuple[object, ...] = (None, "", "5m")
+
+_PAYLOADS: Mapping[str, str] = {"image_url": "url", "input_audio": "data", "file": "file_data", "video_url": "url"}
+"""By type of part, what in it is no text to the model: an image has a bound of its own, the others have none."""
+
+_TEXTS = ("text", "refusal")
+_DETAILS: tuple[object, ...] = (None, "auto", "low", "high")
+_COUNTED_APART = frozenset({"role", "content", "tool_calls", PROVENANCE})
+_SPOKEN = ("name", "reasoning_content")
+_ELSEWHERE = ("audio", "attachments", "file_ids", "images")
+"""Fields of a message that name what is kept elsewhere or heard: their own bytes bound nothing."""
+
+_CALL, _FUNCTION = frozenset({"id", "type", "function"}), frozenset({"name", "arguments"})
+_UNREAD = HINTS | {"stop", "logit_bias", "service_tier", "parallel_tool_calls"}
+"""Parameters that are settings of the call, not words to the model."""
+
+# Tokens around one tool call of the history, at most: the names of its fields, and a template's marks.
+_CALL_FRAME = 64
 
 # For ranking only: a photograph of about a megapixel, and the markers around a message.
 _IMAGE_ESTIMATE, _LOW_IMAGE_ESTIMATE, _MESSAGE_ESTIMATE = 1_000, 100, 4
@@ -85,27 +105,23 @@ def counts(request: Request, vocabularies: Iterable[str], overhead: Overhead | N
     Raises `RequestError`, naming the place, where tools or schema hold what JSON cannot.
     """
     added = Overhead() if overhead is None else overhead
-    pieces: list[str] = []
-    images = low_images = 0
-    for message in request.messages:
-        content = message.get("content")
-        if isinstance(content, str):
-            pieces.append(content)
-        else:
-            for part in parts_of(message):
-                if part.get("type") != "image_url":
-                    pieces.append(text(part.get("text")) or text(part.get("refusal")))
-                elif text(fields(part.get("image_url")).get("detail")) == "low":
-                    low_images += 1
-                else:
-                    images += 1
-        pieces.extend(_called(message))
-    words, rules = "\n".join(pieces), "\n".join(_rules(request))
-    messages, tools = len(request.messages), len(request.tools)
-    framed = added.per_request + added.per_message * messages + added.low_image * low_images + added.image * images
+    read = _Read()
+    try:
+        for message in request.messages:
+            read.message(message)
+        rules = "\n".join(read.rules + _rules(request))
+    except RequestError:
+        _write(request)
+        raise
+    words = "\n".join(read.words)
+    messages, tools = len(request.messages), len(request.tools or called_names(request.messages))
+    framed = (
+        added.per_request + added.per_message * messages + _CALL_FRAME * read.calls
+        + added.low_image * read.low_images + added.image * read.images
+    )  # fmt: skip
     if tools:
         framed += added.tools + added.per_tool * tools
-    shown = _MESSAGE_ESTIMATE * messages + _LOW_IMAGE_ESTIMATE * low_images + _IMAGE_ESTIMATE * images
+    shown = _MESSAGE_ESTIMATE * messages + _LOW_IMAGE_ESTIMATE * read.low_images + _IMAGE_ESTIMATE * read.images
     found: dict[str, TokenCount] = {}
     for vocabulary in {ANY_VOCABULARY, *vocabularies}:
         spoken = count(words, vocabulary)
@@ -116,32 +132,131 @@ def counts(request: Request, vocabularies: Iterable[str], overhead: Overhead | N
     return found
 
 
+def _write(request: Request) -> None:
+    """Raise the error of what cannot be written with its place in the request, not in the piece that was counted."""
+    dumps(
+        {"messages": request.messages, "tools": request.tools, "tool_choice": request.tool_choice, **request.parameters}
+    )
+
+
+class _Read:
+    """What the messages say, gathered: all that is sent, but for role, provenance and the payload of media.
+
+    `words`: text as the model reads it, counted exactly where that can be. `rules`: every other field, as JSON.
+    """
+
+    __slots__ = ("calls", "images", "low_images", "rules", "words")
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.rules: list[str] = []
+        self.images = self.low_images = self.calls = 0
+
+    def message(self, message: Message) -> None:
+        """Take one message."""
+        content = message.get("content")
+        if isinstance(content, str):
+            self.words.append(content)
+            if len(message) == 2 and "role" in message:  # nearly every message: nothing but role and text
+                return
+        else:
+            for part in parts_of(message):
+                self._part(part)
+        rest = {name: value for name, value in message.items() if name not in _COUNTED_APART}
+        for name in _SPOKEN:
+            if isinstance(rest.get(name), str):
+                self.words.append(text(rest.pop(name)))
+        self._rest(rest)
+        if message.get("tool_calls"):
+            self._tool_calls(message["tool_calls"])
+        for block in fields(fields(message.get(PROVENANCE)).get("blocks")).values():
+            self.words.append(block if isinstance(block, str) else dumps(block).decode())
+
+    def _part(self, part: Mapping[str, object]) -> None:
+        kind = text(part.get("type"))
+        if kind == "image_url":
+            if text(fields(part.get(kind)).get("detail")) == "low":
+                self.low_images += 1
+            else:
+                self.images += 1
+        rest = {name: value for name, value in part.items() if name != "type"}
+        for name in _TEXTS:
+            if isinstance(rest.get(name), str):
+                self.words.append(text(rest.pop(name)))
+        if kind in _PAYLOADS:
+            self._rest(_without_payload(rest, kind))
+        elif kind in _BOUNDED_PARTS:
+            self._rest(rest)
+
+    def _tool_calls(self, calls: object) -> None:
+        if not isinstance(calls, Sequence) or isinstance(calls, str | bytes | bytearray):
+            self._rest({"tool_calls": calls})
+            return
+        for call in cast(Sequence[object], calls):
+            stated, function = fields(call), fields(fields(call).get("function"))
+            pieces = [stated.get("id"), function.get("name"), function.get("arguments")]
+            usual = stated.get("type") == "function" and stated.keys() == _CALL and function.keys() == _FUNCTION
+            if usual and all(isinstance(piece, str) for piece in pieces):
+                self.words += filter(None, map(text, pieces))
+            else:
+                self.rules.append(dumps(call).decode())
+            self.calls += 1
+
+    def _rest(self, rest: Mapping[str, object]) -> None:
+        if rest:
+            self.rules.append(dumps(rest).decode())
+
+
+def _without_payload(rest: Mapping[str, object], kind: str) -> Mapping[str, object]:
+    """Return what a part of media says beside the media itself."""
+    media = rest.get(kind)
+    others = {name: value for name, value in rest.items() if name != kind}
+    if media is None or isinstance(media, str):
+        return others
+    if not isinstance(media, Mapping):
+        return rest
+    said = {
+        name: value
+        for name, value in fields(cast(object, media)).items()
+        if not (name == _PAYLOADS[kind] and isinstance(value, str)) and not (name == "detail" and value in _DETAILS)
+    }
+    return {**others, kind: said} if said else others
+
+
 def _rules(request: Request) -> list[str]:
-    """Return what is sent beside the messages and read by the model: tools and schemas, as JSON."""
+    """Return what is sent beside the messages and may be read by the model: tools, schemas, parameters, as JSON."""
     pieces: list[str] = []
     if request.tools:
         pieces.append(dumps(request.tools).decode())
+        if request.tool_choice is not None and not isinstance(request.tool_choice, str):
+            pieces.append(dumps(request.tool_choice).decode())
+    else:
+        pieces.extend(called_names(request.messages))  # declared again where a history with calls demands it
     if request.schema is not None:
-        pieces.append(instruction(request.schema.schema))
-    written = fields(request.parameters.get("response_format"))
-    if written:
-        pieces.append(dumps(written).decode())
+        pieces.append(_longest_form(request.schema.name, request.schema.schema))
+    for name, value in request.parameters.items():
+        if name in OURS or name in _UNREAD or value is None or isinstance(value, bool | int | float):
+            continue
+        pieces.append(dumps({name: value}).decode())
+        described = fields(fields(value).get("json_schema"))
+        if name == "response_format" and isinstance(described.get("schema"), Mapping):
+            pieces.append(_longest_form(text(described.get("name")), fields(described["schema"])))
     return pieces
+
+
+def _longest_form(name: str, schema: Mapping[str, object]) -> str:
+    """Return a schema as the longest of the ways it may be sent; which one it is depends on the target."""
+    narrowed = [
+        dumps({"name": name, "schema": form}).decode()
+        for form in (strict_schema(schema), closed_schema(schema))
+        if form is not None
+    ]
+    return max([f"{name}\n{instruction(schema)}", *narrowed], key=lambda form: len(form.encode()))
 
 
 def estimate_text(words: str, vocabulary: str = ANY_VOCABULARY) -> int:
     """Return about how many tokens `words` are in `vocabulary`."""
     return estimate(words, vocabulary)
-
-
-def _called(message: Mapping[str, object]) -> list[str]:
-    pieces = [text(message.get("name")), text(message.get("reasoning_content"))]
-    for call in tool_calls_of(message):
-        function = fields(call.get("function"))
-        pieces += (text(call.get("id")), text(function.get("name")), text(function.get("arguments")))
-    for block in fields(fields(message.get("modelroute")).get("blocks")).values():
-        pieces.append(block if isinstance(block, str) else dumps(block).decode())
-    return [piece for piece in pieces if piece]
 
 
 def unbounded(request: Request) -> tuple[str, ...]:
@@ -162,20 +277,33 @@ def unbounded(request: Request) -> tuple[str, ...]:
         kind = text(tool.get("type")) or "function"
         if kind not in _CLIENT_TOOLS:
             found.add(f"tool {kind}")
-        if _caches_long(tool):
+        if _caches_long(tool) or _caches_long(fields(tool.get("function"))):
             found.add("cache_control.ttl")
     for message in request.messages:
-        if isinstance(message.get("content"), str):
-            continue
+        found.update(_unbounded_in(message))
+    return tuple(sorted(found))
+
+
+def _unbounded_in(message: Message) -> set[str]:
+    found: set[str] = set()
+    marked: list[Mapping[str, object]] = []
+    if len(message) > 2:  # more than role and content
+        found.update(f"message {name}" for name in _ELSEWHERE if message.get(name) is not None)
+        marked += (message, *tool_calls_of(message))
+    if not isinstance(message.get("content"), str):
         for part in parts_of(message):
             kind = text(part.get("type"))
             if kind not in _BOUNDED_PARTS:
                 found.add(f"content {kind or 'without a type'}")
-            if _caches_long(part):
-                found.add("cache_control.ttl")
-    return tuple(sorted(found))
+            marked.append(part)
+    if any(map(_caches_long, marked)):
+        found.add("cache_control.ttl")
+    return found
 
 
 def _caches_long(marked: Mapping[str, object]) -> bool:
-    """Whether a cache write is asked for that costs more than the one a price row holds."""
-    return text(fields(marked.get("cache_control")).get("ttl")) not in _SHORT_CACHE
+    """Whether a cache write is asked for that costs more than the one a price row holds, or may."""
+    mark = marked.get("cache_control")
+    if mark is None:
+        return False
+    return not isinstance(mark, Mapping) or fields(cast(object, mark)).get("ttl") not in _SHORT_CACHES

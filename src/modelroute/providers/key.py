@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
+from modelroute.catalog.declared import listed
 from modelroute.errors import ConfigurationError
 from modelroute.wire.secrets import Secret
 
@@ -111,9 +112,10 @@ def as_keys(key: KeyLike | Sequence[KeyLike] | None) -> tuple[Key, ...]:
         return ()
     if isinstance(key, str | Key) or callable(key):
         return (_as_key(key),)
-    if not isinstance(key, Sequence):
+    given = listed(key)
+    if given is None:
         raise ConfigurationError(f"key takes text, Key(...), a callable or a list of these, not {type(key).__name__}")
-    keys = tuple(_as_key(each) for each in key)
+    keys = tuple(_as_key(each) for each in given)
     if not keys:
         raise ConfigurationError("key is an empty list; leave it out to use the provider's own variable")
     if len(set(keys)) < len(keys):
@@ -121,8 +123,8 @@ def as_keys(key: KeyLike | Sequence[KeyLike] | None) -> tuple[Key, ...]:
     return keys
 
 
-def _as_key(key: KeyLike) -> Key:
-    return key if isinstance(key, Key) else Key(key)
+def _as_key(key: object) -> Key:
+    return key if isinstance(key, Key) else Key(cast("str", key))  # which refuses what is none of KeyLike
 
 
 def _named(name: str, value: str) -> Secret:

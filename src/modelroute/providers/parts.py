@@ -7,7 +7,9 @@ from typing import cast
 
 from modelroute.types.messages import Message
 
-__all__ = ["data_url", "fields", "file_data", "image_url", "parts_of", "text", "text_of", "tool_calls_of"]
+__all__ = [
+    "called_names", "data_url", "fields", "file_data", "image_url", "parts_of", "text", "text_of", "tool_calls_of",
+]  # fmt: skip
 
 _NO_FIELDS: Mapping[str, object] = {}
 
@@ -48,6 +50,19 @@ def tool_calls_of(message: Message) -> Sequence[Mapping[str, object]]:
     if isinstance(calls, Sequence) and not isinstance(calls, str | bytes | bytearray):
         return [fields(call) for call in cast(Sequence[object], calls)]
     return ()
+
+
+def called_names(messages: Sequence[Message]) -> tuple[str, ...]:
+    """Return the names of the tools that were called in a conversation, each once, in order."""
+    return tuple(
+        dict.fromkeys(
+            name
+            for message in messages
+            if "tool_calls" in message
+            for call in tool_calls_of(message)
+            if (name := text(fields(call.get("function")).get("name")))
+        )
+    )
 
 
 def image_url(part: Mapping[str, object]) -> str:

@@ -105,6 +105,8 @@ class Profile:
     How it is said:
     - `developer_role`: the role that developer messages are sent with. `cache_marks`: whether ``cache_control`` in a
       part is sent; elsewhere it is left out, since it asks for nothing but a discount.
+    - `text_lists`: the roles whose content may be a list of text parts; elsewhere such a list goes out as one text,
+      since many servers and templates take nothing else there. Content with other parts stays a list.
     - `blank_content`: stands for an assistant's empty content where that is refused; `None`: sent as it is.
     - `stream_usage`: whether a stream is asked for its usage; `streaming_loses`: whether a stream tells less than a
       whole body, so that a plain call should not stream.
@@ -135,6 +137,7 @@ class Profile:
     strict_schemas: bool = False
     developer_role: str = "system"
     cache_marks: bool = False
+    text_lists: frozenset[str] = frozenset({"user"})
     blank_content: str | None = None
     stream_usage: bool = True
     streaming_loses: bool = False

@@ -56,6 +56,7 @@ _AUTO_ONLY = frozenset({"auto", "none"})
 _CHOICES = frozenset({"auto", "none", "required", "named"})
 _TEXT = frozenset({"text", "refusal"})
 _TEXT_AND_IMAGE = frozenset({"text", "refusal", "image_url"})
+_EVERY_ROLE = frozenset({"system", "developer", "user", "assistant", "tool"})
 _INLINE = frozenset({"data", "ms"})
 
 # OpenAI takes the default value of what it refuses: "Only the default (1) value is supported".
@@ -90,6 +91,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 efforts=_ANY,
                 strict_schemas=True,
                 developer_role="developer",
+                text_lists=_EVERY_ROLE,
             ),
             Profile(
                 "anthropic",
@@ -102,6 +104,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 parts=frozenset({"text", "refusal", "image_url", "file"}),
                 echo=Echo.OPTIONAL,
                 cache_marks=True,
+                text_lists=_EVERY_ROLE,
                 overhead=_CLAUDE_OVERHEAD,
             ),
             Profile(
@@ -113,6 +116,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 tool_choices=_CHOICES,
                 reasoning_tool_choices=_AUTO_ONLY,
                 parts=_TEXT,
+                text_lists=frozenset(),
                 schemas=Schemas.OBJECT,
                 echo=Echo.WITH_TOOLS,
             ),
@@ -240,7 +244,7 @@ MODELS: Mapping[str, tuple[tuple[str, Departure], ...]] = MappingProxyType(
 
 def profile_named(name: str) -> Profile:
     """Return the profile called `name`, or raise `UnknownNameError`."""
-    profile = PROFILES.get(name)
+    profile = PROFILES.get(name) if isinstance(name, str) else None
     if profile is None:
         raise UnknownNameError("profile", name, PROFILES)
     return profile

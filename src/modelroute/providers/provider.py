@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
-from modelroute.catalog.model import SELF_HOSTED, Model, ProviderRow, Target
-from modelroute.errors import ConfigurationError, UnknownNameError
+from modelroute.catalog.declared import checked_provider_name, listed
+from modelroute.catalog.jurisdictions import SELF_HOSTED, checked_jurisdiction
+from modelroute.catalog.model import Model, ProviderRow, Target, checked_price
+from modelroute.errors import ConfigurationError, UnknownNameError, shown
 from modelroute.providers.address import checked_headers, checked_url, is_plaintext, is_private
 from modelroute.providers.dialects import dialect_named
 from modelroute.providers.endpoint import Endpoint
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Provider"]
 
-_NAME_FORBIDS = frozenset("@/ \t\r\n")
-
 
 class Provider:
     """A provider the router may call.
@@ -32,11 +33,14 @@ class Provider:
 
     - `key`: text, `Key`, a callable returning text (asked at each attempt), or a list of several, one per lane.
     - `region`: one of the row's; default its first. `url`: another base URL than the row's, e.g. of a gateway.
-    - `headers`: sent with every call, never shown. `http`: connection options, handed on to the runtime.
-    - `models`: names to serve only these of the catalog's targets, `Model(...)` to add what it does not list; `prices`
-      of added models by name, `price` of all others added (`None`: unknown, never eligible under a ceiling).
-    - `jurisdiction`: where prompts are processed, when it is not what the row says; a `url` of your own is unknown
-      unless it is on your machine or network.
+    - `headers`: a dict or pairs, sent with every call, never shown. `http`: connection options, handed on to the
+      runtime.
+    - `models`: names to serve only these of the catalog's targets, `Model(...)` to add what it does not list; left out,
+      all the catalog lists.
+    - `prices`: what you pay, by model; `price`: for every model not in `prices`. Yours goes before the catalog's. What
+      has neither is of unknown price, never eligible under a ceiling.
+    - `jurisdiction`: where prompts are processed, when it is not what the row says: a code such as ``"EU"``, as in
+      `jurisdictions` of a policy; a `url` of your own is unknown unless it is on your machine or network.
     - `allow_plaintext`: send a key over plain ``http://`` to a public host.
 
     Immutable. Raises `ConfigurationError` without echoing key, URL or header values.
@@ -66,10 +70,10 @@ class Provider:
         *,
         key: KeyLike | Sequence[KeyLike] | None = None,
         region: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         http: object = None,
         url: str | None = None,
-        models: Sequence[str | Model] | None = None,
+        models: Iterable[str | Model] | None = None,
         price: Price | None = None,
         prices: Mapping[str, Price] | None = None,
         jurisdiction: str | None = None,
@@ -78,17 +82,17 @@ class Provider:
         set_field = object.__setattr__
         for field in Provider.__slots__:
             set_field(self, field, None)  # so that a traceback with locals can show what was never finished
-        set_field(self, "name", _checked_name(name))
+        set_field(self, "name", checked_provider_name(name))
         set_field(self, "keys", as_keys(key))
-        set_field(self, "region", region)
+        set_field(self, "region", _checked_region(region))
         set_field(self, "headers", checked_headers(headers))
         set_field(self, "http", http)
         set_field(self, "url", None if url is None else checked_url(url))
         set_field(self, "models", _checked_models(models))
-        set_field(self, "price", price)
+        set_field(self, "price", None if price is None else checked_price(price, "price"))
         set_field(self, "prices", _checked_prices(prices, self.models))
-        set_field(self, "jurisdiction", jurisdiction)
-        set_field(self, "allow_plaintext", allow_plaintext)
+        set_field(self, "jurisdiction", None if jurisdiction is None else checked_jurisdiction(jurisdiction))
+        set_field(self, "allow_plaintext", _checked_flag(allow_plaintext))
         set_field(self, "row", None)
         if region is not None and url is not None:
             raise ConfigurationError("give region or url, not both: a region is a URL the catalog knows")
@@ -101,14 +105,14 @@ class Provider:
         url: str,
         *,
         name: str,
-        models: Sequence[str | Model],
+        models: Iterable[str | Model],
         key: KeyLike | Sequence[KeyLike] | None = None,
         price: Price | None = None,
         prices: Mapping[str, Price] | None = None,
         dialect: str = "openai-chat",
         profile: str = "compatible",
         jurisdiction: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         http: object = None,
         allow_plaintext: bool = False,
     ) -> Provider:
@@ -118,16 +122,18 @@ class Provider:
         own. `price` holds for every model not in `prices`; ``Price.free()`` for what costs nothing, `None` for unknown.
         `profile` says how it departs from the dialect (`modelroute.providers.profiles`). No `key`: none is sent.
         """
-        if not models or isinstance(models, str):
+        if models is None:
             raise ConfigurationError(
-                f"Provider.compatible(name={name!r}) needs models=[...]: a server's list is not asked for"
+                f"Provider.compatible(name={shown(name)}) needs models=[...]: a server's list is not asked for"
             )
         provider = cls(
-            name, key=key, headers=headers, http=http, url=url, models=models, price=price, prices=prices,
+            name, key=key, headers=headers, http=http, url=checked_url(url), models=models, price=price, prices=prices,
             jurisdiction=jurisdiction, allow_plaintext=allow_plaintext,
         )  # fmt: skip
         dialect_named(dialect)
         profile_named(profile)
+        for model in provider.models:
+            _ = Model(model) if isinstance(model, str) else model  # a name that no model can have is refused here
         row = ProviderRow(provider.name, dialect=dialect, profile=profile, needs_key=bool(provider.keys))
         object.__setattr__(provider, "row", row)
         return provider
@@ -191,13 +197,15 @@ class Provider:
         listed = {target.model.name: target for target in catalog.targets.values() if target.provider == row.name}
         by_name = {target.wire_name: target for target in listed.values()} | listed
         if not self.models:
-            return list(listed.values())
+            self._check_priced({*by_name, *(alias for alias, name in catalog.aliases.items() if name in by_name)})
+            return [self._priced(target, catalog) for target in listed.values()]
         targets: dict[str, Target] = {}
         for model in self.models:
             if isinstance(model, Model):
-                target = self._declared(row, catalog.resolve(model))
+                target = self._priced(Target.of(catalog.resolve(model), row.name), catalog)
             elif self.row is not None:
-                target = self._declared(row, catalog.models.get(catalog.canonical(model)) or Model(model), model)
+                known = catalog.models.get(catalog.canonical(model)) or Model(model)
+                target = self._priced(Target.of(known, row.name, wire_name=model), catalog)
             else:
                 found = by_name.get(catalog.canonical(model)) or by_name.get(model)
                 if found is None:
@@ -207,15 +215,23 @@ class Provider:
                         by_name,
                         hint="To add one the catalog does not list, pass Model(...).",
                     )
-                target = found
+                target = self._priced(found, catalog)
             if target.name in targets:
                 raise ConfigurationError(f"the provider {row.name!r} is given the model {target.model.name!r} twice")
             targets[target.name] = target
         return list(targets.values())
 
-    def _declared(self, row: ProviderRow, model: Model, wire_name: str = "") -> Target:
-        price = self.prices.get(wire_name or model.name, self.prices.get(model.name, self.price))
-        return Target.of(model, row.name, price=price, wire_name=wire_name or None)
+    def _priced(self, target: Target, catalog: Catalog) -> Target:
+        """Return `target` at the price the user gives for it, which goes before the catalog's."""
+        names = {target.model.name, target.wire_name}
+        given = [price for name, price in self.prices.items() if name in names or catalog.canonical(name) in names]
+        price = given[0] if given else self.price
+        return target if price is None else replace(target, price=price)
+
+    def _check_priced(self, names: set[str]) -> None:
+        for name in self.prices:
+            if name not in names:
+                raise UnknownNameError(f"model of {self.name} in prices", name, names)
 
     def _refuse_plaintext(self, base: str, keys: tuple[Key, ...]) -> None:
         if keys and is_plaintext(base) and not self.allow_plaintext:
@@ -249,26 +265,46 @@ def _is_local(row: ProviderRow) -> bool:
     return any(is_private(url) for url in row.urls.values())
 
 
-def _checked_name(name: object) -> str:
-    if not isinstance(name, str) or not name or not name.isprintable() or not _NAME_FORBIDS.isdisjoint(name):
-        raise ConfigurationError("a provider's name is text without '@', '/' and spaces, such as 'deepseek'")
-    return name
+def _checked_region(region: object) -> str | None:
+    if region is not None and not isinstance(region, str):
+        raise ConfigurationError(f"region={shown(region)}: give the name of a region, such as 'cn', or leave it out")
+    return region
 
 
-def _checked_models(models: Sequence[str | Model] | None) -> tuple[str | Model, ...]:
+def _checked_flag(allow_plaintext: object) -> bool:
+    if not isinstance(allow_plaintext, bool):
+        raise ConfigurationError(f"allow_plaintext must be True or False, not {shown(allow_plaintext)}")
+    return allow_plaintext
+
+
+def _checked_models(models: object) -> tuple[str | Model, ...]:
+    """Return models as a tuple. A generator is read once, here: read twice it would be empty, and admit every model."""
     if models is None:
         return ()
-    if isinstance(models, str):
-        raise ConfigurationError("models takes a list: models=['name']")
-    for model in models:
-        if not isinstance(model, str | Model) or not (model if isinstance(model, str) else model.name):
-            raise ConfigurationError("models takes names and Model(...) values")
-    return tuple(models)
+    if isinstance(models, str | Model):
+        raise ConfigurationError(f"models takes a list: models=[{shown(models)}]")
+    given = listed(models)
+    if given is None or not all(isinstance(model, str | Model) and model for model in given):
+        raise ConfigurationError(f"models takes a list of names and Model(...) values, not {shown(models)}")
+    if not given:
+        raise ConfigurationError(
+            "models is empty, so nothing would be served; leave it out to serve all that the catalog lists"
+        )
+    return cast("tuple[str | Model, ...]", given)
 
 
-def _checked_prices(prices: Mapping[str, Price] | None, models: tuple[str | Model, ...]) -> Mapping[str, Price]:
+def _checked_prices(prices: object, models: tuple[str | Model, ...]) -> Mapping[str, Price]:
+    """Return prices by name; without `models`, which names there are is known when the catalog is."""
+    if prices is None:
+        return {}
+    if not isinstance(prices, Mapping):
+        raise ConfigurationError(
+            f"prices={shown(prices)} is no dict: write prices={{'model': Price(input=..., output=...)}}"
+        )
+    checked: dict[str, Price] = {}
     names = {model if isinstance(model, str) else model.name for model in models}
-    for name in prices or {}:
-        if name not in names:
+    for name, price in cast("Mapping[object, object]", prices).items():
+        if not isinstance(name, str) or (names and name not in names):
             raise UnknownNameError("model in prices", name, names)
-    return dict(prices or {})
+        checked[name] = checked_price(price, f"prices[{name!r}]")
+    return checked

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from modelroute.types.failure import Failure
 
-__all__ = ["BASE", "CAP", "LONGEST_HINT", "THROTTLED_BASE", "Retry", "wait_before_retry"]
+__all__ = ["BASE", "CAP", "LONGEST_HINT", "MAX_ATTEMPTS", "THROTTLED_BASE", "Retry", "wait_before_retry"]
+
+MAX_ATTEMPTS = 4
+"""Upstream calls of one request, over retries and fallbacks together."""
 
 BASE = 0.1
 THROTTLED_BASE = 1.0
@@ -37,16 +40,18 @@ _THROTTLED = frozenset({Kind.RATE_LIMITED, Kind.SATURATED})
 class Retry:
     """How often and how patiently a request is tried.
 
-    `max_attempts` bounds upstream calls over retries and fallbacks together (default 4). `wait`: a tenacity strategy
-    such as ``tenacity.wait_random_exponential(max=8)``; `None` is full jitter by class of failure. A wait that does not
-    fit the deadline is never begun: another target is tried, or the request fails with `retry_after`.
+    `max_attempts` bounds upstream calls over retries and fallbacks together; `None` leaves it to who else says one, and
+    is 4 in the end. `wait`: a tenacity strategy such as ``tenacity.wait_random_exponential(max=8)`` for asking the same
+    target again after a failure (rate limits rest their target instead); `None` is full jitter by class of failure. A
+    wait that does not fit the deadline is never begun: another target is tried, or the request fails.
     """
 
-    max_attempts: int = 4
+    max_attempts: int | None = None
     wait: wait_base | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.max_attempts, bool) or not isinstance(self.max_attempts, int) or self.max_attempts < 1:
+        attempts = self.max_attempts
+        if attempts is not None and (isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1):
             raise ConfigurationError(
                 f"Retry(max_attempts=...) must be a whole number of at least 1, not {self.max_attempts!r}"
             )
@@ -54,6 +59,18 @@ class Retry:
             raise ConfigurationError(
                 "Retry(wait=...) takes a tenacity wait strategy, such as tenacity.wait_exponential()"
             )
+
+    @property
+    def attempts(self) -> int:
+        """Upstream calls at most: what was said, else `MAX_ATTEMPTS`."""
+        return MAX_ATTEMPTS if self.max_attempts is None else self.max_attempts
+
+    def over(self, other: Retry) -> Retry:
+        """Return what this says, and what `other` says where this says nothing."""
+        return Retry(
+            other.max_attempts if self.max_attempts is None else self.max_attempts,
+            other.wait if self.wait is None else self.wait,
+        )
 
 
 def wait_before_retry(
@@ -84,7 +101,7 @@ def _strategy_wait(wait: wait_base, tries: int) -> float:
     state.attempt_number = tries
     try:
         return max(0.0, float(wait(state)))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a strategy of the user's may raise anything
         raise ConfigurationError(
             f"Retry(wait={type(wait).__name__}) gave no number of seconds: {type(error).__name__}. "
             "Only strategies that look at the number of the attempt can be used here."

@@ -10,7 +10,6 @@ from modelroute.resilience.backoff import Retry
 from modelroute.runtime.options import CallOptions, constraints_from, names
 from modelroute.runtime.parameters import checked, one_choice, output_cap_of, taken_schema, tools_of
 from modelroute.runtime.words import refuse_misspelled
-from modelroute.types.facts import AUTO
 from modelroute.types.messages import as_messages
 from modelroute.types.request import JsonSchema, Request
 from modelroute.types.timeouts import Timeouts
@@ -85,8 +84,8 @@ def options_from(**routing: Unpack[Routing]) -> CallOptions:
     for name, value in (("task", task), ("conversation", conversation)):
         if value is not None and (not isinstance(value, str) or not value):
             raise RequestError(f"{name}= must be a non-empty string, not {shown(value)}")
-    model = routing.get("model", AUTO)
-    if not isinstance(model, str) or not model:
+    model = routing.get("model")
+    if model is not None and (not isinstance(model, str) or not model):
         raise RequestError(f"model= must be 'auto', a model or a target (model@provider), not {shown(model)}")
     return CallOptions(
         task=task,
@@ -137,6 +136,8 @@ def request_from(
     one_choice(sent)
     if schema is not None and "response_format" in sent:
         raise RequestError("response_format= is not for parse(): the type you pass says what the answer must be")
+    if schema is not None and asking.get("tools"):
+        raise RequestError("tools= is not for parse(): a tool call is no answer of the type; call chat() for the tools")
     worded = sent.pop("reasoning_effort", None)
     effort = asking.get("effort")
     request = Request(

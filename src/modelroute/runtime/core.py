@@ -29,7 +29,7 @@ from modelroute.runtime.forking import renew_after_fork
 from modelroute.runtime.options import NOTHING_SAID, CallOptions
 from modelroute.runtime.sink import Sink
 from modelroute.stores.memory import MemoryStore
-from modelroute.types.facts import ANY_VOCABULARY, RequestFacts, Snapshot
+from modelroute.types.facts import ANY_VOCABULARY, AUTO, RequestFacts, Snapshot
 from modelroute.types.timeouts import CHAT_DEADLINE, STREAM_DEADLINE, Timeouts
 from modelroute.types.usage import Usage
 
@@ -145,7 +145,7 @@ class RouterCore:
         return RequestFacts(
             task=options.task,
             tags=options.tags,
-            selector=options.model,
+            selector=AUTO if options.model is None else options.model,
             constraints=options.constraints,
             needs=needs(request),
             tokens=self.tokens(request),
@@ -186,9 +186,7 @@ class RouterCore:
         started = self.clocks.monotonic()
         on_interrupt = options.on_interrupt or _on_interrupt(preferences.on_interrupt)
         usual = STREAM_DEADLINE if streaming and on_interrupt != "buffer" else CHAT_DEADLINE
-        retry = options.retry or self.retry
-        if options.retry is None and preferences.max_attempts is not None:
-            retry = replace(retry, max_attempts=preferences.max_attempts)
+        retry = (options.retry or Retry()).over(Retry(preferences.max_attempts)).over(self.retry)
         return Plan(
             id=number,
             request=prepared.request,
@@ -214,6 +212,7 @@ class RouterCore:
             check=None if shape is None else shape.check,
             repair=None if shape is None else shape.repair,
             conversation=options.conversation or "",
+            refusal_moves_on=preferences.on_refusal == "fallback",
         )
 
     @staticmethod

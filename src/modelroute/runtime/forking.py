@@ -1,4 +1,4 @@
-"""A fork copies locks as they are, also those held by threads that the child does not have: there they are made anew."""
+"""A fork copies locks as they are, also those held by threads that the child does not have: they are made anew."""
 
 from __future__ import annotations
 

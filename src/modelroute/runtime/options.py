@@ -14,7 +14,6 @@ from modelroute.money import MoneyLike
 from modelroute.policy.demands import FloorLike, read
 from modelroute.resilience.backoff import Retry
 from modelroute.types.constraints import Constraints
-from modelroute.types.facts import AUTO
 from modelroute.types.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class CallOptions:
 
     task: str | None = None
     tags: frozenset[str] = frozenset()
-    model: str = AUTO
+    model: str | None = None
     constraints: Constraints = field(default_factory=Constraints)
     prefer: Prefer | None = None
     deadline: float | None = None
@@ -93,15 +92,21 @@ class CallOptions:
         return CallOptions(
             task=self.task if nearer.task is None else nearer.task,
             tags=self.tags | nearer.tags,
-            model=self.model if nearer.model == AUTO else nearer.model,
+            model=self.model if nearer.model is None else nearer.model,
             constraints=self.constraints & nearer.constraints,
             prefer=self.prefer if nearer.prefer is None else nearer.prefer,
             deadline=self.deadline if nearer.deadline is None else nearer.deadline,
             timeouts=self.timeouts if nearer.timeouts is None else nearer.timeouts,
-            retry=self.retry if nearer.retry is None else nearer.retry,
+            retry=_merged(self.retry, nearer.retry),
             on_interrupt=self.on_interrupt if nearer.on_interrupt is None else nearer.on_interrupt,
             conversation=self.conversation if nearer.conversation is None else nearer.conversation,
         )
+
+
+def _merged(own: Retry | None, nearer: Retry | None) -> Retry | None:
+    if own is None or nearer is None:
+        return own if nearer is None else nearer
+    return nearer.over(own)
 
 
 NOTHING_SAID = CallOptions()

@@ -93,7 +93,7 @@ class _Exchange(Exchange):
         return taken
 
     def stalled(self) -> Batch:
-        """Return what silence amounts to: the end when the model had said that it is done, as over a real connection."""
+        """Return what silence amounts to: the end when the model had said that it is done, as over real connections."""
         if any(isinstance(event, Finish) for _, event in self.due[: self.position]):
             return Batch((Ended(),))
         return Batch((), timed_out=True)
@@ -334,14 +334,14 @@ def scripted_providers(script: Script, catalog: Catalog | None = None) -> list[P
         plain = Model(model, context_window=128_000, max_output=16_000, features=features)
         listed.setdefault(provider, []).append(model if is_known else plain)
     providers: list[Provider] = []
+    plain_price = Price(input=1, output=2)
     for provider, models in listed.items():
         if provider in known.providers:
-            providers.append(Provider(provider, key="scripted-key", models=models, price=Price(input=1, output=2)))
+            own = {model.name: plain_price for model in models if isinstance(model, Model)}
+            providers.append(Provider(provider, key="scripted-key", models=models, prices=own or None))
         else:
             url = f"https://{provider}.scripted.test/v1"
             providers.append(
-                Provider.compatible(
-                    url, name=provider, key="scripted-key", models=models, price=Price(input=1, output=2)
-                )
+                Provider.compatible(url, name=provider, key="scripted-key", models=models, price=plain_price)
             )
     return providers

@@ -40,7 +40,7 @@ class Attempt:
         return self.failure is None
 
     def __str__(self) -> str:
-        outcome = "answered" if self.failure is None else str(self.failure)
+        outcome = "answered" if self.failure is None else str(self.failure).rstrip(".")
         return (
             f"{self.number}. {self.target} ({self.why}): {outcome} in {self.seconds:.2f} s, {self.cost} ({self.basis})"
         )

@@ -5,7 +5,7 @@ Retry, fallback, breaker and billing all read `TABLE`; nothing else decides (DES
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -135,7 +135,8 @@ class Failure:
     `kind` selects the row of `TABLE`; `seen` may only *raise* the row's certainty that the provider saw the request.
     `retry_after`: seconds from when it was classified, `None` when not told. `provider_code` is the provider's own code
     or type, `message` its words (bounded, without secrets), `status` the HTTP status, `feature` what an `unsupported`
-    failure named (``"temperature"``, ``"tools"``).
+    failure named (``"temperature"``, ``"tools"``). `refusal`: the words in which a model declined, which are
+    content and so never printed.
     """
 
     kind: Kind
@@ -145,6 +146,7 @@ class Failure:
     retry_after: float | None = None
     seen: Seen | None = None
     feature: str | None = None
+    refusal: str | None = field(default=None, repr=False)
 
     @property
     def row(self) -> Row:
@@ -166,7 +168,7 @@ class Failure:
         parts = [self.kind.value]
         if self.status is not None:
             parts.append(f"HTTP {self.status}")
-        if self.provider_code:
+        if self.provider_code and self.provider_code != self.kind.value:
             parts.append(self.provider_code)
         text = " ".join(parts)
         return f"{text}: {self.message}" if self.message else text

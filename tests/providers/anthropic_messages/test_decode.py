@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from modelroute.providers.call import Decoder
 from modelroute.providers.dialects import DIALECTS
 from modelroute.providers.profiles import PROFILES
+from modelroute.types.events import Fault, Finish, UsageReport, WireEvent
 from modelroute.types.failure import Kind
 from modelroute.types.usage import Usage
 from tests.providers.samples import Answer, Json, Sample, answer_of, answers, at, decode
@@ -62,6 +63,51 @@ def test_usage_is_known_before_the_end() -> None:
     assert answer.usage == Usage(10, 1)
     assert answer.failure is not None
     assert answer.failure.kind is Kind.INTERRUPTED
+
+
+FINISH = Finish("stop", "end_turn")
+EARLY, LAST = UsageReport(Usage(10, 1)), UsageReport(Usage(10, 5))
+
+
+def ending(usage: object, reason: str | None = "end_turn") -> Json:
+    return {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": usage}
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([ending({"output_tokens": 5})], [EARLY, FINISH, LAST]),
+        ([ending({"output_tokens": 1})], [EARLY, FINISH, EARLY]),
+        ([ending({"input_tokens": 10, "output_tokens": 5})], [EARLY, FINISH, LAST]),
+        ([ending(None)], [EARLY, FINISH]),
+        ([ending({})], [EARLY, FINISH]),
+        ([ending({"output_tokens": -5})], [EARLY, FINISH]),
+        ([ending({"input_tokens": 10})], [EARLY, FINISH]),
+        ([ending({"output_tokens": 5}, None), ending(None)], [EARLY, LAST, FINISH]),
+        ([ending(None), ending({"output_tokens": 5}, None)], [EARLY, FINISH, LAST]),
+    ],
+)
+def test_what_was_counted_at_the_end_is_told_behind_it(events: list[Json], told: list[WireEvent]) -> None:
+    """Only such a report is the whole answer's: what the start said is never repeated behind the finish."""
+    found = decode(decoder(), [stream(START, text("A"), *events, DONE[1])])
+
+    assert [event for event in found if isinstance(event, Finish | UsageReport)] == told
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"stop_reason": "end_turn", "content": [{"type": "text", "text": "A"}]}, [Finish, UsageReport]),
+        ({"stop_reason": None, "content": []}, [UsageReport, Fault]),
+        ({"stop_reason": "end_turn", "content": "what"}, [UsageReport, Fault]),
+        ({"stop_reason": 3, "content": []}, [UsageReport, Fault]),
+    ],
+)
+def test_a_whole_body_tells_its_usage_behind_its_finish_or_without_one(fields: Json, told: list[type]) -> None:
+    body = {"type": "message", "usage": {"input_tokens": 10, "output_tokens": 5}, **fields}
+    found = decode(decoder(), [json.dumps(body).encode()])
+
+    assert [type(event) for event in found if isinstance(event, Finish | UsageReport | Fault)] == told
 
 
 @pytest.mark.parametrize("count", [-1, 1.5, "7", None, 10**30, True])

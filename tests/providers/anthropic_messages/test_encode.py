@@ -206,6 +206,16 @@ def test_the_user_is_named_in_metadata() -> None:
     assert body(ask(parameters={"metadata": {"user_id": "u2", "x": 1}}))["metadata"] == {"user_id": "u2"}
 
 
+def test_a_history_with_calls_declares_what_was_called_and_lets_none_be_called() -> None:
+    """Messages refuses calls in a history where no tool is declared; OpenAI takes them."""
+    sent = body(ask(user("Hi"), called(call("a"), call("b")), result("a"), result("b"), user("Sum it up")))
+
+    assert sent["tools"] == [{"name": "lookup_order", "input_schema": {"type": "object"}}]
+    assert sent["tool_choice"] == {"type": "none"}
+    assert body(ask(user("Hi"), called(call("a")), result("a"), tools=(TOOL,)))["tools"][0]["description"]
+    assert "tools" not in body(ask(user("Hi")))
+
+
 def image(url: str) -> Request:
     return ask(user([{"type": "image_url", "image_url": {"url": url}}]))
 
@@ -217,6 +227,8 @@ def image(url: str) -> Request:
         ask(parameters={"n": 2}),
         ask(parameters={"presence_penalty": 0.5}),
         ask(parameters={"service_tier": "flex"}),
+        ask(parameters={"service_tier": ["auto"]}),
+        ask(parameters={"response_format": {"type": "grammar"}}),
         ask(parameters={"response_format": {"type": "json_object"}}),
         image("http://plain.example/x.png"),
         image("data:image/bmp;base64,AAAA"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from modelroute.providers.call import Decoder
 from modelroute.providers.dialects import DIALECTS
 from modelroute.providers.profiles import PROFILES
-from modelroute.types.events import Ended, Fault, Skipped, TextDelta, WireEvent
+from modelroute.types.events import Ended, Fault, Finish, Skipped, TextDelta, UsageReport, WireEvent
 from modelroute.types.failure import Kind, Seen
 from modelroute.types.usage import Usage
 from tests.providers.samples import Answer, Json, Sample, answer_of, answers, at, decode
@@ -159,6 +159,41 @@ def test_usage_replaces_and_never_adds() -> None:
     growing = [{**content("A"), "usage": {"prompt_tokens": 10, "completion_tokens": count}} for count in (1, 2, 3)]
 
     assert said(*growing, STOP).usage == Usage(10, 3)
+
+
+REPORT = UsageReport(Usage(10, 5))
+FINISH = Finish("stop", "stop")
+EARLY = {**content("A"), "usage": USAGE}
+CHOICE_USAGE = {"choices": [{**STOP["choices"][0], "usage": USAGE}]}
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([{**STOP, "usage": USAGE}], [FINISH, REPORT]),
+        ([CHOICE_USAGE], [FINISH, REPORT]),
+        ([{**STOP, "x_groq": {"usage": USAGE}}], [FINISH, REPORT]),
+        ([STOP, {"choices": [], "usage": USAGE}], [FINISH, REPORT]),
+        ([STOP, {"choices": [], "x_groq": {"usage": USAGE}}], [FINISH, REPORT]),
+        ([EARLY, STOP], [REPORT, FINISH]),
+        ([EARLY, {**STOP, "usage": None}], [REPORT, FINISH]),
+        ([EARLY, {**STOP, "usage": {"prompt_tokens": -1, "completion_tokens": 5}}], [REPORT, FINISH]),
+        ([EARLY, EARLY, {**STOP, "usage": USAGE}], [REPORT, FINISH, REPORT]),
+        ([EARLY, STOP, {"choices": [], "usage": USAGE}], [REPORT, FINISH, REPORT]),
+        ([{**STOP, "usage": USAGE}, {"choices": [], "usage": USAGE}], [FINISH, REPORT, REPORT]),
+    ],
+)
+def test_what_was_counted_at_the_end_is_told_behind_it(events: list[Json], told: list[WireEvent]) -> None:
+    """Only such a report is the whole answer's: one from before is never repeated behind the finish."""
+    found = decode(decoder(), [stream(*events)])
+
+    assert [event for event in found if isinstance(event, Finish | UsageReport)] == told
+
+
+def test_a_whole_body_tells_its_usage_behind_its_finish() -> None:
+    body = {"choices": [{"message": {"content": "A"}, "finish_reason": "stop"}], "usage": USAGE}
+
+    assert decode(decoder(), [json.dumps(body).encode()]) == [TextDelta("A"), FINISH, REPORT, Ended()]
 
 
 @pytest.mark.parametrize(

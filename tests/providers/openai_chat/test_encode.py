@@ -141,6 +141,47 @@ def test_cache_marks_go_only_where_they_are_understood() -> None:
     assert "cache_control" in json.dumps(body(ask(marked), "openrouter"))
 
 
+def parts(*texts: str) -> list[Json]:
+    return [{"type": "text", "text": words} for words in texts]
+
+
+def test_lists_of_text_go_out_as_one_text_where_lists_are_not_taken() -> None:
+    """Kimi and many templates take a list of parts only from the user, and some not even there."""
+    messages = (
+        {"role": "system", "content": parts("Be terse.", "Be polite.")},
+        user(parts("Hi", "there")),
+        {**called(call("a")), "content": parts("Let me ", "look.")},
+        result("a", parts("shipped")),
+        result("a", []),
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "I cannot."}]},
+    )
+    sent = body(ask(*messages), "compatible")["messages"]
+    assert [message["content"] for message in sent] == [
+        "Be terse.\nBe polite.", parts("Hi", "there"), "Let me look.", "shipped", "", "I cannot."
+    ]  # fmt: skip
+    assert body(ask(*messages), "deepseek")["messages"][1]["content"] == "Hi\nthere"
+    kept = body(ask(*messages), "openai")["messages"]
+    assert [message["content"] for message in kept] == [message["content"] for message in messages]
+
+
+def test_what_is_more_than_text_stays_a_list() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/x.png"}}
+    marked = {"type": "text", "text": "Long.", "cache_control": {"type": "ephemeral"}}
+
+    assert body(ask(result("a", [*parts("see"), image])))["messages"][0]["content"] == [*parts("see"), image]
+    system = {"role": "system", "content": [marked]}
+    assert body(ask(system), "openrouter")["messages"][0]["content"] == [marked]
+    assert body(ask(system))["messages"][0]["content"] == "Long."
+
+
+def test_an_empty_list_is_sent_as_its_provider_takes_it() -> None:
+    assert body(ask({"role": "assistant", "content": parts("")}), "moonshot")["messages"][0]["content"] == " "
+
+
+def test_annotations_that_came_with_an_answer_are_not_sent_back() -> None:
+    assert "annotations" not in body(ask({"role": "assistant", "content": "A", "annotations": []}))["messages"][0]
+
+
 def test_a_schema_goes_down_the_ladder() -> None:
     strict = body(ask(schema=SCHEMA), "openai")
     native = body(ask(schema=SCHEMA))

@@ -95,10 +95,11 @@ class _Message:
         elif kind == "content_block_stop":
             self._stop(out)
         elif kind == "message_start":
-            self._served(as_mapping(fields.get("message")), out)
+            message = as_mapping(fields.get("message"))
+            self._served(message, out)
+            self._count(as_mapping(message.get("usage")), out)
         elif kind == "message_delta":
-            self._count(as_mapping(fields.get("usage")), out)
-            return self._finish(as_mapping(fields.get("delta")).get("stop_reason"), out)
+            return self._end(as_mapping(fields.get("delta")).get("stop_reason"), fields.get("usage"), out)
         elif kind == "message_stop":
             self.ended = True
         elif kind == "error" or name == "error" or not isinstance(kind, str):
@@ -114,10 +115,14 @@ class _Message:
                 return failure
             raise GarbledError("a body without an answer")
         self._served(message, out)
-        for block in a_list(message.get("content"), "content"):
-            self._start(block, out)
-            self._stop(out)
-        return self._finish(message.get("stop_reason"), out)
+        try:
+            for block in a_list(message.get("content"), "content"):
+                self._start(block, out)
+                self._stop(out)
+        except GarbledError:
+            self._count(as_mapping(message.get("usage")), out)
+            raise
+        return self._end(message.get("stop_reason"), message.get("usage"), out)
 
     def last(self, out: list[WireEvent]) -> None:
         """Say what the provider wants back: its thinking, signed, and where it stood among the rest."""
@@ -133,7 +138,6 @@ class _Message:
         identity, model = as_text(message.get("id")), as_text(message.get("model"))
         if identity or model:
             out.append(ServedBy(identity, model))
-        self._count(as_mapping(message.get("usage")), out)
 
     def _start(self, block: object, out: list[WireEvent]) -> None:
         """Open a block; in a whole body it comes with all its content."""
@@ -200,7 +204,10 @@ class _Message:
             out.append(ReasoningDelta(text))
 
     def _count(self, raw: Mapping[str, object], out: list[WireEvent]) -> None:
-        """Take counts, which are cumulative: a later one replaces, one left out stays."""
+        """Take counts, which are cumulative: a later one replaces, one left out stays.
+
+        From the end on, a report needs the output counted anew: what the start said of it is no count of the whole.
+        """
         for name in _COUNTS:
             count = as_count(raw.get(name))
             if count is not None:
@@ -209,9 +216,17 @@ class _Message:
         if thinking is not None:
             self._counts["thinking_tokens"] = thinking
         usage = read_usage(self._counts)
-        if usage is not None and usage != self._usage:
+        again = self.finished and as_count(raw.get("output_tokens")) is not None
+        if usage is not None and (again or (not self.finished and usage != self._usage)):
             self._usage = usage
             out.append(UsageReport(usage))
+
+    def _end(self, word: object, usage: object, out: list[WireEvent]) -> Failure | None:
+        """Say the end, if it is one, and then its usage: only what was counted at the end counts everything."""
+        try:
+            return self._finish(word, out)
+        finally:
+            self._count(as_mapping(usage), out)
 
     def _finish(self, word: object, out: list[WireEvent]) -> Failure | None:
         if word is None:

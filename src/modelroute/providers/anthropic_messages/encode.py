@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, cast
 
 from modelroute.providers.anthropic_messages.blocks import KEPT, restore
 from modelroute.providers.fit import HINTS, OURS, choice_word, effort_of
-from modelroute.providers.parts import data_url, fields, file_data, image_url, parts_of, text, text_of, tool_calls_of
+from modelroute.providers.parts import (
+    called_names,
+    data_url,
+    fields,
+    file_data,
+    image_url,
+    parts_of,
+    text,
+    text_of,
+    tool_calls_of,
+)
 from modelroute.providers.profile import NO_FIELDS, Profile, Schemas
 from modelroute.providers.schema import closed_schema, instruction
 from modelroute.types.messages import PROVENANCE, Message
@@ -33,6 +43,8 @@ FOREIGN = frozenset(
 )  # fmt: skip
 """OpenAI's parameters for which Messages has no word."""
 
+_ANYTHING: Mapping[str, object] = {"type": "object"}
+
 _NEUTRAL: Mapping[str, float] = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0}
 """Parameters it has no word for either, but one value that is what it does anyway."""
 
@@ -48,10 +60,12 @@ def obstacle(request: Request) -> str | None:
             return f"has no parameter {name}"
         if name in _NEUTRAL and value != _NEUTRAL[name]:
             return f"has no parameter {name} (it does as with {_NEUTRAL[name]})"
-        if name == "service_tier" and value not in _TIERS:
+        if name == "service_tier" and text(value) not in _TIERS:
             return "has no such service_tier"
-        if name == "response_format" and text(fields(value).get("type")) == "json_object":
-            return "has no way to ask for any JSON object; ask for a schema"
+        if name == "response_format":
+            reason = _format(text(fields(value).get("type")))
+            if reason is not None:
+                return reason
     for message in request.messages:
         for part in () if isinstance(message.get("content"), str) else parts_of(message):
             if _refuses(part):
@@ -60,6 +74,12 @@ def obstacle(request: Request) -> str | None:
                     "files as data: URLs of PDF)"
                 )
     return None
+
+
+def _format(wanted: str) -> str | None:
+    if wanted == "json_object":
+        return "has no way to ask for any JSON object; ask for a schema"
+    return None if wanted in {"text", "json_schema"} else f"has no response_format of type {wanted[:40]!r}"
 
 
 def _refuses(part: Mapping[str, object]) -> bool:
@@ -103,6 +123,13 @@ def encode(request: Request, target: Target, profile: Profile, output_cap: int |
         choice = _choice(request)
         if choice is not None:
             body["tool_choice"] = choice
+    else:
+        # A history with calls is refused where no tool is declared, and OpenAI takes it: a conversation that ends with
+        # a summary, or moves here, should not fail for that. So what was called is declared, and may not be called.
+        called = called_names(request.messages)
+        if called:
+            body["tools"] = [{"name": name, "input_schema": _ANYTHING} for name in called]
+            body["tool_choice"] = {"type": "none"}
     if stream:
         body["stream"] = True
     return dumps(body)
@@ -280,7 +307,7 @@ def _tool(tool: Mapping[str, object]) -> Mapping[str, object]:
     function = fields(tool.get("function"))
     written: dict[str, object] = {
         "name": function.get("name"),
-        "input_schema": function.get("parameters") or {"type": "object"},
+        "input_schema": function.get("parameters") or _ANYTHING,
     }
     if function.get("description"):
         written["description"] = function["description"]

@@ -80,15 +80,20 @@ class _Chat:
                 return failure
         if not self._served:
             self._serve(chunk, out)
-        word = ""
+        word, counted = "", None
         if choices:
             for each in a_list(choices, "choices"):
                 choice = a_mapping(each, "a choice")
                 if not choice.get("index"):  # the first one is 0, null or not numbered
                     word = self._choice(choice, out) or word
-        if word or "usage" in chunk:
+                    counted = choice.get("usage") or counted
+        # The end before its usage: only what was counted at the end counts everything.
+        failure = self._finish(word, out) if word else None
+        if counted:
+            self._count(as_mapping(counted), {}, out)
+        if word or "usage" in chunk or "x_groq" in chunk:
             self._report(chunk, out)
-        return self._finish(word, out) if word else None
+        return failure
 
     def body(self, value: object, out: list[WireEvent]) -> Failure | None:
         """Take a whole body; some put an error in a list."""
@@ -122,9 +127,6 @@ class _Chat:
             delta = None if self._said else choice.get("message")
         if delta is not None:
             self._delta(a_mapping(delta, "a delta"), out)
-        usage = choice.get("usage")
-        if usage:
-            self._count(as_mapping(usage), {}, out)
         word = choice.get("finish_reason")
         return "" if word is None else a_text(word, "a finish reason")
 
@@ -201,8 +203,9 @@ class _Chat:
             self._count(as_mapping(usage), as_mapping(value.get("timings")), out)
 
     def _count(self, raw: Mapping[str, object], timings: Mapping[str, object], out: list[WireEvent]) -> None:
+        """Report usage: while the answer grows only what is new, from its end on also what confirms the last."""
         usage = read_usage(raw, self._profile, timings)
-        if usage is not None and usage != self._usage:
+        if usage is not None and (self.finished or usage != self._usage):
             self._usage = usage
             out.append(UsageReport(usage))
 

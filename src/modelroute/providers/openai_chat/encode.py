@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["encode"]
 
-_NOT_SENT = frozenset({PROVENANCE, "refusal", "reasoning_content", "reasoning", "reasoning_details"})
+_NOT_SENT = frozenset({PROVENANCE, "annotations", "refusal", "reasoning_content", "reasoning", "reasoning_details"})
+_TEXTS = frozenset({"text", "refusal"})
 _USAGE_ASKED: Mapping[str, object] = {"include_usage": True}
 
 
@@ -61,27 +62,40 @@ def _message(message: Message, target: Target, profile: Profile) -> Message:
         message = {**message, "role": profile.developer_role}
     if PROVENANCE in message:
         message = {name: value for name, value in message.items() if name != PROVENANCE}
-    if profile.cache_marks or isinstance(message.get("content"), str):
+    content = message.get("content")
+    if content is None or isinstance(content, str):
         return message
-    return _without_marks(message)
+    return {**message, "content": _content(message, profile)}
 
 
-def _without_marks(message: Message) -> Message:
-    if not any("cache_control" in part for part in parts_of(message)):
-        return message
-    parts = [{name: value for name, value in part.items() if name != "cache_control"} for part in parts_of(message)]
-    return {**message, "content": parts}
+def _content(message: Message, profile: Profile) -> object:
+    """Return the parts of a message: without marks that nobody reads, and as one text where a list is not taken."""
+    parts = parts_of(message)
+    if not profile.cache_marks:
+        parts = [{name: value for name, value in part.items() if name != "cache_control"} for part in parts]
+    role = text(message.get("role"))
+    if role in profile.text_lists or not all(map(_is_text, parts)):
+        return parts
+    # A model's own parts are one text cut into pieces; those of others are paragraphs.
+    between = "" if role == "assistant" else "\n"
+    return between.join(text(part.get("text")) or text(part.get("refusal")) for part in parts)
+
+
+def _is_text(part: Mapping[str, object]) -> bool:
+    """Whether a part says nothing but words: no cache mark, nothing of a provider's own."""
+    kind = text(part.get("type"))
+    return kind in _TEXTS and part.keys() == {"type", kind} and isinstance(part[kind], str)
 
 
 def _assistant(message: Message, target: Target, profile: Profile) -> Message:
     """An assistant's turn: without what is ours, with the reasoning its own provider wants back."""
     sent = {name: value for name, value in message.items() if name not in _NOT_SENT}
-    if not sent.get("content"):
-        sent["content"] = text(message.get("refusal")) or message.get("content")
-        if not sent["content"] and profile.blank_content is not None:
-            sent["content"] = profile.blank_content
-    elif not profile.cache_marks and not isinstance(sent["content"], str):
-        sent = dict(_without_marks(sent))
+    content = sent.get("content")
+    if content is not None and not isinstance(content, str):
+        content = _content(sent, profile)
+    sent["content"] = content or text(message.get("refusal")) or content
+    if not sent["content"] and profile.blank_content is not None:
+        sent["content"] = profile.blank_content
     calls = tool_calls_of(message)
     if not calls:
         sent.pop("tool_calls", None)

@@ -13,6 +13,7 @@ import ssl
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from modelroute.runtime.http.core import Core
 from modelroute.runtime.http.errors import HttpTimeout, HttpUnreachable
@@ -54,8 +55,8 @@ class AsyncStream(asyncio.Protocol):
     # asyncio calls these.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # Not every loop's transports derive from asyncio's class: uvloop's only behave like it.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self._chunks.append(data)

@@ -171,4 +171,7 @@ def translated(error: Exception, wire: Wire, core: Core) -> HttpError:
     if isinstance(error, core.local_protocol_error):  # its text may quote a header value
         return wire.broken("the request cannot be written as HTTP/1.1")
     message = f"{type(error).__name__}: {error}"[:300]
-    return wire.broken(message) if wire.connected else HttpUnreachable(message)
+    if not wire.connected:
+        return HttpUnreachable(message)
+    # From here on only the system's own words are repeated: a protocol error quotes what the other side sent.
+    return wire.broken(message if isinstance(error, OSError) else type(error).__name__)
