@@ -1,6 +1,6 @@
 """The answer of *one* attempt, put together from its events: text, tool calls, usage, what its provider wants back.
 
-An assembly never sees events of another attempt, so fragments of two attempts can never meet (INVARIANTS S1, S3).
+An assembly never sees events of another attempt, so fragments of two attempts can never meet.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Assembly"]
 
 LARGEST_RAW = 1024 * 1024
-"""Bytes of an answer that are kept as they came (INVARIANTS S5: memory per open stream)."""
+"""Bytes of an answer that are kept as they came (memory per open stream is bounded)."""
 
 LONGEST_REFUSAL = 4_096
 """Characters of a refusal that its failure keeps."""

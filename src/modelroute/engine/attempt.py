@@ -1,6 +1,6 @@
 """One attempt: reserve, open, read, close, settle. Whatever happens in between, the last two are done.
 
-The patience rules (DESIGN 5): `first_token`, `idle` and `attempt` apply while another eligible target remains; the
+The patience rules: `first_token`, `idle` and `attempt` apply while another eligible target remains; the
 last one
 may use all that is left of the deadline. After a stream's commit only `idle` runs, while the caller waits for us.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["AFTER_FINISH", "LEASE_GRACE", "AttemptFlow"]
 
 LEASE_GRACE = 30.0
-"""Seconds a reservation outlives the deadline before it becomes presumed spend (INVARIANTS section 3)."""
+"""Seconds a reservation outlives the deadline before it becomes presumed spend (docs/reference/defaults.md)."""
 
 AFTER_FINISH = 2.0
 """Seconds that usage and the end are waited for once the model has said that it is done: the answer is whole."""

@@ -1,4 +1,4 @@
-"""What an attempt is charged, from what is known of it: never less than the truth under a promise (INVARIANTS M2).
+"""What an attempt is charged, from what is known of it: never less than the truth under a promise.
 
 Strict, which is whenever a ceiling set money aside: what is not known to be less is charged at the reservation.
 Otherwise there is no promise to keep, and the best estimate of what was seen is charged and called an estimate.

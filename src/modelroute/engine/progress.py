@@ -2,7 +2,7 @@
 
 The rules, in order:
 
-1. No more than `max_attempts` upstream calls, over retries and fallbacks together (INVARIANTS T1).
+1. No more than `max_attempts` upstream calls, over retries and fallbacks together.
 2. A failure's row says whether the same target, another target, another provider, a larger context or nobody may be
    asked.
 3. Targets that rest are passed over while another is left. When only resting ones are left: wait if the end is known

@@ -107,7 +107,7 @@ class CompiledPolicy:
     def decide(self, facts: RequestFacts, snapshot: Snapshot, *, prefer: Prefer | None = None) -> Decision:
         """Return which targets may serve the request, best first, and why not the others. Sends nothing.
 
-        Same facts, snapshot and policy: same decision (INVARIANTS D1). `prefer` is the call's own preference.
+        Same facts, snapshot and policy: same decision. `prefer` is the call's own preference.
 
         Raises `RequestError` for an undeclared task and for `best_value` without a floor, `UnknownNameError` for a
         model, target, feature or scale that nothing declares, `ConfigurationError` when a callable of the policy

@@ -2,7 +2,7 @@
 
 - An *estimate* takes the estimated prompt, the forecast of the answer and the rates of this moment. It ranks.
 - A *bound* takes the most prompt tokens that can be billed, all at the dearest input rate, an output cap that is sent
-  and binds, and the dearest rates from now to the deadline. It promises (INVARIANTS M4).
+  and binds, and the dearest rates from now to the deadline. It promises.
 - A *bill* takes the usage that came back and the rates of the moment it was asked for. It records.
 
 How much output a ceiling affords is decided here too, once for the decision and once per attempt with what is then
@@ -174,7 +174,7 @@ def fit(at: Terms, room: int, hold: int | None) -> tuple[int | None, int, int | 
     It must not start when there is no price, or when the forecast does not fit. Otherwise the cap is as high as the
     room allows, up to `at.limit`, less `hold`, the cheapest fallback's least, which is left aside. The attempt's own
     part is never pressed for that below two forecasts, nor below the fallback's part: so a lower ceiling never
-    raises the bound (INVARIANTS D3), and a dear fallback never starves a cheap attempt. `held` is `None` when less
+    raises the bound, and a dear fallback never starves a cheap attempt. `held` is `None` when less
     than `hold` is left.
     """
     fixed, each, least = at.fixed, at.per_token, at.least

@@ -1,6 +1,6 @@
 """How long to wait before the same target is asked again: full jitter, by class of failure, never past what remains.
 
-Numbers: INVARIANTS section 3 (base 0.1 s, 1 s when throttled, cap 8 s, never more than half of what remains; a
+Numbers: docs/reference/defaults.md (base 0.1 s, 1 s when throttled, cap 8 s, never more than half of what remains; a
 provider's own wait is honoured with up to half of it as jitter, up to 60 s). `Retry(wait=...)` takes tenacity's
 strategies instead.
 """

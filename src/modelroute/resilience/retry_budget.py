@@ -1,7 +1,7 @@
 """The shared retry budget: retries may be a small share of requests, so that an outage is not multiplied.
 
 A token bucket: every request puts in a tenth of a token, every second one whole token, and at most 100 are kept
-(INVARIANTS section 3; Google SRE 10 %, Finagle 20 %). It gates retries of the same target and attempts on targets not
+(Google SRE: 10 %, Finagle: 20 %). It gates retries of the same target and attempts on targets not
 known healthy; the first attempt on another healthy target is free of it.
 """
 

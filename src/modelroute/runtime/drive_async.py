@@ -3,7 +3,7 @@
 - `Reserve`, `Close` and `Settle` are carried through, however often the task is cancelled meanwhile.
 - Cancelled anywhere else, it throws `Cancelled` into the flow, carries out what the flow still wants done, and only
   then lets the cancellation go on.
-- A settlement that is slow finishes behind the caller (INVARIANTS T3): it is waited for at most `SETTLE_PATIENCE`.
+- A settlement that is slow finishes behind the caller: it is waited for at most `SETTLE_PATIENCE`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where notices go: `on_event` and the logger, on a thread of their own: neither can slow or fail a request.
 
-The queue holds 10,000 notices (INVARIANTS C6); beyond that, and after the router was closed, they are dropped and
+The queue holds 10,000 notices; beyond that, and after the router was closed, they are dropped and
 counted. The thread starts with the first notice anybody listens to, and again in a forked child.
 """
 

@@ -1,4 +1,4 @@
-"""The invariants as named checkers: written once, used by every harness (INVARIANTS section 1).
+"""The invariants as named checkers: written once, used by every harness.
 
 Each takes what was *observed*, from the provider's side wherever it can, and raises `InvariantViolatedError` with the
 invariant's name. None looks inside the router.

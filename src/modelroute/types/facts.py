@@ -1,6 +1,6 @@
 """What a policy may know about a request, and what it may know about the world: two values, so that deciding is pure.
 
-Same facts, same snapshot, same compiled policy: same decision (INVARIANTS D1).
+Same facts, same snapshot, same compiled policy: same decision.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The one failure table: every status, body, byte sequence and exception maps to exactly one `Failure`.
 
-Retry, fallback, breaker and billing all read `TABLE`; nothing else decides (DESIGN section 5).
+Retry, fallback, breaker and billing all read `TABLE`; nothing else decides (docs/reference/failures.md).
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ TABLE: Mapping[Kind, Row] = MappingProxyType(
         Kind.LATE: Row(Seen.MAYBE, Retry.NEVER, Breaker.NO, Charge.OBSERVED),
     }
 )
-"""DESIGN section 5, row by row. UNPROVED is "any other 400": a bad request not proved to be the caller's fault."""
+"""As docs/reference/failures.md prints it. UNPROVED is "any other 400": a bad request not proved to be the caller's fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from modelroute.errors import ConfigurationError
 __all__ = ["CHAT_DEADLINE", "STREAM_DEADLINE", "Timeouts"]
 
 CHAT_DEADLINE = 600.0
-"""Seconds a `chat` may take to the complete reply (INVARIANTS section 3: a 32k answer at 50 tokens/s takes 640 s)."""
+"""Seconds a `chat` may take to the complete reply (a 32k answer at 50 tokens/s takes 640 s)."""
 
 STREAM_DEADLINE = 120.0
-"""Seconds a `stream` may take to its first content (INVARIANTS section 3)."""
+"""Seconds a `stream` may take to its first content (docs/reference/defaults.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits of one attempt's phases, in seconds (defaults: INVARIANTS section 3).
+    """Limits of one attempt's phases, in seconds (defaults: docs/reference/defaults.md).
 
     `connect`: DNS, TCP and TLS. `first_token`: from sending to the first content (a reasoning token is a token); where
     a model reasons without showing it, `silent_reasoning` is used instead. `idle`: between two events of content.

@@ -6,7 +6,7 @@ __all__ = ["GarbledError"]
 
 
 class GarbledError(Exception):
-    """Bytes that mean nothing, or more of them than we hold (INVARIANTS S5).
+    """Bytes that mean nothing, or more of them than we hold.
 
     The message says what was wrong and where, never what was read: it may end up in a log (P2).
     """

@@ -13,10 +13,10 @@ from modelroute.wire.errors import GarbledError
 __all__ = ["DEEPEST", "LARGEST", "dumps", "loads"]
 
 LARGEST = 32 * 1024 * 1024
-"""Bytes of one JSON text (INVARIANTS S5)."""
+"""Bytes of one JSON text."""
 
 DEEPEST = 100
-"""Levels of arrays and objects in one JSON text (INVARIANTS S5)."""
+"""Levels of arrays and objects in one JSON text."""
 
 _BYTES = (bytes, bytearray, memoryview)
 _WIDEST = 4_096

@@ -13,10 +13,10 @@ from modelroute.wire.errors import GarbledError
 __all__ = ["LONGEST_EVENT", "LONGEST_LINE", "Content", "SseDecoder", "SseEvent", "sniff"]
 
 LONGEST_LINE = 1024 * 1024
-"""Bytes of one line (INVARIANTS S5)."""
+"""Bytes of one line."""
 
 LONGEST_EVENT = 4 * 1024 * 1024
-"""Bytes of one event's data (INVARIANTS S5)."""
+"""Bytes of one event's data."""
 
 _BOM = b"\xef\xbb\xbf"
 _MESSAGE = "message"

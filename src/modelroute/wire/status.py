@@ -1,4 +1,4 @@
-"""From a response that is no answer to the one `Failure` it is: the rules all providers share (DESIGN section 5).
+"""From a response that is no answer to the one `Failure` it is: the rules all providers share.
 
 Codes are believed before sentences, sentences before the status. A provider's own table (`providers.errors`) comes
 before all of this, since one word can mean two things: ``insufficient_quota`` is a bill at one and a minute's wait at

@@ -14,7 +14,7 @@ from modelroute.runtime.http.errors import HttpBroken
 __all__ = ["BODY_BYTES", "Decoder", "decoder_for"]
 
 BODY_BYTES = 32 * 1024 * 1024
-"""The largest body that is not an event stream (INVARIANTS S5), decoded."""
+"""The largest body that is not an event stream, in decoded bytes."""
 _STEP = 256 * 1024
 _RATIO = 200  # JSON seldom shrinks by more than 20; deflate itself can reach 1,032
 _RATIO_FROM = 1024 * 1024  # a small body may well be all blanks

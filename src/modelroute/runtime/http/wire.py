@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADER_BYTES", "AsyncWire", "Socket", "Wire", "translated", "wire_of"]
 
 HEADER_BYTES = 64 * 1024
-"""The largest header block accepted (INVARIANTS: bounded memory); nginx and the large providers send a tenth of it."""
+"""The largest header block accepted (memory is bounded); nginx and the large providers send a tenth of it."""
 _READ_BEFORE_HEADERS = 4 * HEADER_BYTES  # interim responses and the first of the body come in the same reads
 
 
