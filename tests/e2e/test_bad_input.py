@@ -121,7 +121,6 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"task": 5}, RequestError, "task="),
     ({"task": "codign"}, Exception, "codign"),
     ({"model": ""}, RequestError, "model="),
-    ({"model": None}, RequestError, "model="),
     ({"model": "smal"}, UnknownNameError, "unknown .*'smal'. Did you mean"),
     ({"model": "small@frist"}, UnknownNameError, "'small@frist'. Did you mean 'small@first'"),
     ({"needs": {"visions"}}, Exception, "visions.*Did you mean 'vision'"),

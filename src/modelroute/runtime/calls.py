@@ -136,14 +136,15 @@ def request_from(
     one_choice(sent)
     if schema is not None and "response_format" in sent:
         raise RequestError("response_format= is not for parse(): the type you pass says what the answer must be")
-    if schema is not None and asking.get("tools"):
+    tools = tools_of(asking.get("tools"))
+    if schema is not None and tools:
         raise RequestError("tools= is not for parse(): a tool call is no answer of the type; call chat() for the tools")
     worded = sent.pop("reasoning_effort", None)
     effort = asking.get("effort")
     request = Request(
         messages=as_messages(messages),
         output_cap=output_cap_of(asking),
-        tools=tools_of(asking.get("tools")),
+        tools=tools,
         tool_choice=_tool_choice(asking.get("tool_choice")),
         schema=schema if schema is not None else taken_schema(sent),
         effort=_effort(worded if effort is None else effort),

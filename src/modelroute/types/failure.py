@@ -125,7 +125,7 @@ TABLE: Mapping[Kind, Row] = MappingProxyType(
         Kind.LATE: Row(Seen.MAYBE, Retry.NEVER, Breaker.NO, Charge.OBSERVED),
     }
 )
-"""As docs/reference/failures.md prints it. UNPROVED is "any other 400": a bad request not proved to be the caller's fault."""
+"""As docs/reference/failures.md prints it. UNPROVED: a 400 not proved to be the caller's fault."""
 
 
 @dataclass(frozen=True, slots=True)
