@@ -361,7 +361,8 @@ def _endpoints(providers: Sequence[Provider], catalog: Catalog) -> dict[str, End
 
 def _with_declared(catalog: Catalog, endpoints: Iterable[Endpoint]) -> Catalog:
     """Return the catalog with the models and targets that the providers declare themselves."""
-    new = [endpoint.target for endpoint in endpoints if endpoint.target.name not in catalog.targets]
+    targets = [endpoint.target for endpoint in endpoints]
+    new = [target for target in targets if catalog.targets.get(target.name) is not target]
     if not new:
         return catalog
     models = {target.model.name: target.model for target in new if target.model.name not in catalog.models}

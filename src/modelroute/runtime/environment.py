@@ -24,7 +24,7 @@ def providers_from(catalog: Catalog, environ: Mapping[str, str] | None = None) -
     rows = [row for row in catalog.providers.values() if row.keys and row.needs_key]
     found: list[Provider] = []
     for row in rows:
-        variable = next((name for name in row.keys if values.get(name, "").strip()), None)
+        variable = next((name for name in row.keys if str(values.get(name, "")).strip()), None)
         if variable is not None:
             # A mapping of the caller's own is where its keys are, at each attempt as now.
             key = None if environ is None else Key(partial(environ.__getitem__, variable))
