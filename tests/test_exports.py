@@ -77,7 +77,7 @@ def test_every_name_resolves_to_a_documented_thing(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Rooter"):
-        _ = modelroute.Rooter  # type: ignore[attr-defined]  # the misspelling is the test
+        _ = modelroute.Rooter  # the misspelling is the test
 
 
 def test_import_loads_nothing_heavy() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from modelroute import Catalog, Policy, Router, Scenario, cheapest
 from modelroute.testing import Answer, Fails, Failure, Kind, ScriptedRouter
+from modelroute.testing.script import Step
 
 POLICY = Policy(default=Scenario(prefer=cheapest))
 
@@ -14,7 +15,7 @@ POLICY = Policy(default=Scenario(prefer=cheapest))
 @pytest.mark.parametrize("max_cost", [0.0033, 0.005, 0.02, 0.05, 0.5])
 def test_a_retry_leaves_the_fallback_its_money(kind: Kind, max_cost: float) -> None:
     """The first target keeps failing and may bill each time; whatever the ceiling, the healthy second one is asked."""
-    script = {"a@one": [Fails(Failure(kind))], "b@two": [Answer("hello")]}
+    script: dict[str, list[Step]] = {"a@one": [Fails(Failure(kind))], "b@two": [Answer("hello")]}
     with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
         reply = router.chat("Say hello", max_cost=max_cost)
     assert reply.target == "b@two"
@@ -22,7 +23,7 @@ def test_a_retry_leaves_the_fallback_its_money(kind: Kind, max_cost: float) -> N
 
 
 def test_without_a_fallback_the_retry_takes_what_is_left() -> None:
-    script = {"a@one": [Fails(Failure(Kind.UNAVAILABLE)), Answer("hello")]}
+    script: dict[str, list[Step]] = {"a@one": [Fails(Failure(Kind.UNAVAILABLE)), Answer("hello")]}
     with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
         reply = router.chat("Say hello", max_cost=0.05)
     assert [attempt.why for attempt in reply.attempts] == ["first", "retry"]
@@ -30,7 +31,7 @@ def test_without_a_fallback_the_retry_takes_what_is_left() -> None:
 
 def test_patience_is_not_limited_for_a_fallback_nobody_can_pay() -> None:
     """The second target needs more than is left: the first one is the last, and may use all of the deadline."""
-    script = {"a@one": [Answer("late", delay=60.0)], "b@two": [Answer("dear")]}
+    script: dict[str, list[Step]] = {"a@one": [Answer("late", delay=60.0)], "b@two": [Answer("dear")]}
     with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
         reply = router.chat("Say hello", max_cost=0.0012, deadline=100)
     assert (reply.target, reply.text) == ("a@one", "late")
@@ -38,7 +39,7 @@ def test_patience_is_not_limited_for_a_fallback_nobody_can_pay() -> None:
 
 def test_the_routers_agree_with_the_decision_they_explain() -> None:
     """What is explained is the object that acts: same arguments, same ranking, same cap and bound."""
-    script = {"a@one": [Answer("hello")], "b@two": [Answer("hello")]}
+    script: dict[str, list[Step]] = {"a@one": [Answer("hello")], "b@two": [Answer("hello")]}
     with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
         assert isinstance(router, Router)
         explained = router.explain("Say hello", max_cost=0.05)
@@ -50,7 +51,7 @@ def test_the_routers_agree_with_the_decision_they_explain() -> None:
 
 def test_what_a_target_was_seen_not_to_take_is_not_asked_of_it_again() -> None:
     refused = Fails(Failure(Kind.UNSUPPORTED, "no seed here", feature="seed"))
-    script = {"a@one": [refused, Answer("hello")], "b@two": [Answer("hello")]}
+    script: dict[str, list[Step]] = {"a@one": [refused, Answer("hello")], "b@two": [Answer("hello")]}
     with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
         assert router.chat("Say hello", seed=1).target == "b@two"
         again = router.chat("Say hello", seed=1)

@@ -18,6 +18,7 @@ from modelroute.engine.commands import Close
 from modelroute.runtime.clocks import Clocks
 from modelroute.testing import Answer, Cuts, Fails, Failure, Hangs, Kind, ScriptedAsyncRouter, ScriptedRouter
 from modelroute.testing.checks import WatchedStore, check_m3, check_s6
+from modelroute.testing.script import Step
 from modelroute.testing.scripted import EPOCH
 from modelroute.types.notices import Attempted, RouterEvent
 from modelroute.types.usage import Usage
@@ -41,7 +42,7 @@ class Invoice(BaseModel):
 def test_a_repair_is_paid_for_by_its_own_length(max_cost: str) -> None:
     """The bad answer is sent back, so the second prompt is far longer than the first: its bound must be too."""
     bad = Answer("x" * 4000, usage=Usage(700, 1000))
-    script = {"m@p": [bad, Answer('{"total": 1}', usage=Usage(4800, 10))]}
+    script: dict[str, list[Step]] = {"m@p": [bad, Answer('{"total": 1}', usage=Usage(4800, 10))]}
     price = Price(input=10, output=1)
     with ScriptedRouter(script, providers=[provider(price)], policy=POLICY, catalog=Catalog()) as router:
         try:
@@ -55,7 +56,9 @@ def test_a_repair_is_paid_for_by_its_own_length(max_cost: str) -> None:
 
 
 def test_a_repair_that_fits_is_made() -> None:
-    script = {"m@p": [Answer("x" * 400, usage=Usage(70, 100)), Answer('{"total": 1}', usage=Usage(480, 10))]}
+    script: dict[str, list[Step]] = {
+        "m@p": [Answer("x" * 400, usage=Usage(70, 100)), Answer('{"total": 1}', usage=Usage(480, 10))]
+    }
     with ScriptedRouter(script, providers=[provider(Price(input=1, output=1))], catalog=Catalog()) as router:
         assert router.parse("hi", Invoice, max_cost=0.2).value.total == 1
         assert len(router.calls) == 2
@@ -64,7 +67,9 @@ def test_a_repair_that_fits_is_made() -> None:
 def test_a_call_is_billed_by_the_price_of_its_own_moment() -> None:
     """It waits for a rate limit across the edge of a price window."""
     usage = Usage(100, 1000)
-    script = {"m@p": [Fails(Failure(Kind.RATE_LIMITED, retry_after=30)), Answer("hello", usage=usage)]}
+    script: dict[str, list[Step]] = {
+        "m@p": [Fails(Failure(Kind.RATE_LIMITED, retry_after=30)), Answer("hello", usage=usage)]
+    }
     price = Price(input=1, output=1, windows=(DEAR_HOURS,))
     with ScriptedRouter(script, providers=[provider(price)], policy=POLICY, catalog=Catalog()) as router:
         router.clock.sleep(3600 - 20)
@@ -97,7 +102,7 @@ def test_a_stream_opened_late_is_decided_anew() -> None:
 
 def test_a_buffered_stream_has_the_time_of_a_chat() -> None:
     """It commits only when it is whole."""
-    script = {"a@one": [Answer("hello", pieces=3, delay=100.0, between=60.0)]}
+    script: dict[str, list[Step]] = {"a@one": [Answer("hello", pieces=3, delay=100.0, between=60.0)]}
     with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
         with router.stream("hi", on_interrupt="buffer") as stream:
             assert "".join(stream.text) == "hello"
@@ -140,7 +145,10 @@ def test_a_cancel_while_closing_makes_no_second_attempt() -> None:
     heard = Heard([])
 
     async def main() -> None:
-        script = {"a@one": [Cuts(1, Answer("x" * 100, usage=Usage(10, 100)))], "b@two": [Answer("y")]}
+        script: dict[str, list[Step]] = {
+            "a@one": [Cuts(1, Answer("x" * 100, usage=Usage(10, 100)))],
+            "b@two": [Answer("y")],
+        }
         router = ScriptedAsyncRouter(script, policy=POLICY, catalog=Catalog(), on_event=heard)
         store = WatchedStore(router._core.store)
         router._performer._store = store  # type: ignore[assignment]
@@ -150,7 +158,7 @@ def test_a_cancel_while_closing_makes_no_second_attempt() -> None:
             close(command)
             await asyncio.sleep(0.02)
 
-        router._performer.close = slowly  # type: ignore[assignment, method-assign]
+        router._performer.close = slowly  # type: ignore[method-assign]
         task = asyncio.create_task(router.chat("hi", max_cost=0.1))
         await asyncio.sleep(0.01)
         task.cancel()

@@ -108,7 +108,8 @@ def tagged(step: Step, tag: str, longer: int) -> Step:
         return replace(step, text=tag + step.text, usage=usage)
     if isinstance(step, Fails):
         return step
-    return replace(step, answer=tagged(step.answer, tag, longer))
+    answer = tagged(step.answer, tag, longer)
+    return replace(step, answer=answer) if isinstance(answer, Answer) else step
 
 
 def random_providers(rng: random.Random) -> list[Provider]:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1] / "data" / "wire_samples"
 NOW = 1_795_000_000.0
@@ -19,8 +20,9 @@ class ErrorSample:
     wait: float | None
 
 
-def index() -> list[dict[str, object]]:
-    return json.loads((ROOT / "index.json").read_text("utf-8"))["samples"]
+def index() -> list[dict[str, Any]]:
+    samples: list[dict[str, Any]] = json.loads((ROOT / "index.json").read_text("utf-8"))["samples"]
+    return samples
 
 
 def error_samples() -> list[ErrorSample]:

@@ -97,7 +97,7 @@ def test_depth_is_bounded(opening: str) -> None:
 
 
 def test_width_is_not_depth() -> None:
-    wide = [[[{"a": []}]]] * 500
+    wide: list[object] = [[[{"a": []}]]] * 500
 
     assert loads(json.dumps(wide)) == wide
     assert loads(dumps(wide)) == wide

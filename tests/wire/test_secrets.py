@@ -67,7 +67,7 @@ def test_a_key_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         secret.value = "other"
     with pytest.raises(AttributeError):
-        del secret._Secret__value
+        del secret._Secret__value  # type: ignore[attr-defined]
     assert secret.reveal() == SENTINEL
 
 
@@ -127,7 +127,7 @@ def test_any_text_is_a_key_or_refused(value: str) -> None:
 @pytest.mark.parametrize("value", [None, 1, b"sk-bytes", ["sk"]])
 def test_a_key_is_text(value: object) -> None:
     with pytest.raises(ConfigurationError, match="must be text"):
-        Secret(value)
+        Secret(value)  # type: ignore[arg-type]
 
 
 LONG_KEYS = st.text("".join(sorted(set(string.printable[:94]) - {"*"})), min_size=8, max_size=60)
