@@ -301,11 +301,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.list:
         sys.stdout.write("\n".join(lines) + "\n")
         return 0
-    with FaultServer(port=chosen.port) as server:
+    with suppress(KeyboardInterrupt), FaultServer(port=chosen.port) as server:
         sys.stdout.write("\n".join([*lines, "", f"serving at {server.url}; Ctrl-C ends"]) + "\n")
         sys.stdout.flush()
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        threading.Event().wait()
     return 0
 
 
