@@ -33,7 +33,7 @@ def test_a_provider_of_the_catalog_serves_the_catalogs_targets() -> None:
     endpoints = Provider("deepseek").endpoints(CATALOG)
 
     assert {endpoint.name for endpoint in endpoints} == {name for name in CATALOG.targets if name.endswith("@deepseek")}
-    assert all(endpoint.url == "https://api.deepseek.com/chat/completions" for endpoint in endpoints)
+    assert all(endpoint.urls == ("https://api.deepseek.com/chat/completions",) for endpoint in endpoints)
     assert all(endpoint.keys == (Key.env("DEEPSEEK_API_KEY"),) for endpoint in endpoints)
     assert {endpoint.jurisdiction for endpoint in endpoints} == {"CN"}
     assert not any(endpoint.self_hosted for endpoint in endpoints)
@@ -43,8 +43,8 @@ def test_a_provider_of_the_catalog_serves_the_catalogs_targets() -> None:
 def test_a_region_is_another_url_and_another_jurisdiction() -> None:
     cn, intl = (Provider("moonshot", region=region).endpoints(CATALOG)[0] for region in ("cn", "intl"))
 
-    assert (cn.url, cn.jurisdiction) == ("https://api.moonshot.cn/v1/chat/completions", "CN")
-    assert (intl.url, intl.jurisdiction) == ("https://api.moonshot.ai/v1/chat/completions", None)
+    assert (cn.urls, cn.jurisdiction) == (("https://api.moonshot.cn/v1/chat/completions",), "CN")
+    assert (intl.urls, intl.jurisdiction) == (("https://api.moonshot.ai/v1/chat/completions",), None)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,8 @@ def test_a_call_has_everything_but_the_key() -> None:
     endpoint = only(local(headers={"X-Team": "blue"}, key=SECRET, http=(options := object())))
     call = endpoint.call(HI, output_cap=5, stream=True)
 
-    assert (call.method, call.url, call.streamed) == ("POST", "http://localhost:8000/v1/chat/completions", True)
+    assert (call.method, call.streamed) == ("POST", True)
+    assert endpoint.url(0) == "http://localhost:8000/v1/chat/completions"
     assert dict(call.headers) == {"content-type": "application/json", "accept": "text/event-stream", "X-Team": "blue"}
     assert endpoint.authorize(SECRET) == (("authorization", f"Bearer {SECRET}"),)
     assert endpoint.http is options
@@ -254,6 +255,19 @@ def test_a_list_of_models_of_any_type_serves_those_and_no_others(models: Given) 
         ({"headers": "a: b"}, "dict, or a list of pairs"),
         ({"url": "https://api.example.com/v1/chat/completions"}, "all before /chat/completions"),
         ({"url": "https://api.example.com/v1/messages/"}, "all before /messages"),
+        ({"url": 3}, "URL must be text.*list of several"),
+        ({"url": b"https://api.example.com/v1"}, "URL must be text"),
+        ({"url": []}, "list of URLs is empty"),
+        ({"url": ["https://a.example/v1", 3]}, "URL must be text"),
+        ({"url": ["https://a.example/v1", "https://A.example:443/v1/"]}, "the same URL is given twice"),
+        ({"rpm": 0}, r"Provider\(rpm=0\): give a whole number of at least 1"),
+        ({"rpm": -5}, "rpm=-5"),
+        ({"rpm": True}, "rpm=True"),
+        ({"rpm": "500"}, "rpm='500'"),
+        ({"tpm": 0.5}, "tpm=0.5"),
+        ({"tpm": float("nan")}, "tpm=nan"),
+        ({"max_in_flight": 0}, "max_in_flight=0.*at least 1"),
+        ({"max_queued": -1}, "max_queued=-1.*at least 0"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_when_written(fields: dict[str, Given], words: str) -> None:
@@ -317,14 +331,89 @@ def test_a_price_for_a_model_nobody_serves_is_refused() -> None:
         Provider("openai", prices={"gpt-55": PRICE}).endpoints(CATALOG)
 
 
+LIMITS = {"rpm": 500, "tpm": 200_000, "max_in_flight": 8, "max_queued": 0}
+
+
+@pytest.mark.parametrize("declare", [local, lambda **fields: Provider("deepseek", **fields)], ids=["own", "catalog"])
+def test_limits_are_carried_to_every_endpoint_and_shown(declare: Callable[..., Provider]) -> None:
+    limited = declare(**LIMITS)
+    for endpoint in limited.endpoints(CATALOG):
+        assert {name: getattr(endpoint, name) for name in LIMITS} == LIMITS
+        assert "rpm=500, tpm=200000, max_in_flight=8, max_queued=0" in repr(endpoint)
+    assert repr(limited).endswith("rpm=500, tpm=200000, max_in_flight=8, max_queued=0)")
+    unlimited = declare()
+    assert [getattr(unlimited, name) for name in LIMITS] == [None] * len(LIMITS)
+    assert "rpm" not in repr(unlimited)
+    assert declare(tpm=2e5).tpm == 200_000
+
+
+REPLICAS = ["http://10.0.0.1:8000/v1", "http://10.0.0.2:8000/v1/"]
+
+
+def replicas(urls: Given, **fields: Given) -> Provider:
+    return Provider.compatible(urls, **{"name": "fleet", "models": ["my-tune"], **fields})
+
+
+def test_replicas_are_places_of_one_target() -> None:
+    provider = replicas(REPLICAS, key=["a", "b"])
+    endpoint = only(provider)
+
+    assert endpoint.urls == tuple(f"http://10.0.0.{number}:8000/v1/chat/completions" for number in (1, 2))
+    assert (endpoint.name, endpoint.lanes) == ("my-tune@fleet", 4)
+    assert (endpoint.self_hosted, endpoint.jurisdiction) == (True, SELF_HOSTED)
+    assert repr(provider) == (
+        "Provider('fleet', url=['http://10.0.0.1:8000/v1', 'http://10.0.0.2:8000/v1'], keys=[Key('***'), Key('***')], "
+        "models=['my-tune'])"
+    )
+    assert repr(replicas(REPLICAS[:1])) == repr(replicas(REPLICAS[0]))
+    assert Provider("openai", url=REPLICAS).endpoints(CATALOG)[0].lanes == 2
+
+
+def test_lanes_are_numbered_alike_in_every_process() -> None:
+    """They are, because a list has an order; a set has none, and another one in every process."""
+    assert replicas({*REPLICAS, "http://10.0.0.3/v1", "http://10.0.0.0/v1"}).urls == (
+        "http://10.0.0.0/v1",
+        "http://10.0.0.1:8000/v1",
+        "http://10.0.0.2:8000/v1",
+        "http://10.0.0.3/v1",
+    )
+    assert replicas(reversed(REPLICAS)).urls == tuple(url.rstrip("/") for url in reversed(REPLICAS))
+
+
+def test_replicas_are_at_home_only_when_all_are() -> None:
+    mixed = only(replicas([*REPLICAS, "https://llm.example.org/v1"]))
+    declared = only(replicas([*REPLICAS, "https://llm.example.org/v1"], jurisdiction="EU"))
+
+    assert (mixed.self_hosted, mixed.jurisdiction) == (False, None)
+    assert (declared.self_hosted, declared.jurisdiction) == (False, "EU")
+
+
+def test_a_key_is_not_sent_in_the_clear_to_any_replica() -> None:
+    abroad = [*REPLICAS, "http://llm.example.org/v1"]
+
+    with pytest.raises(ConfigurationError, match="allow_plaintext"):
+        replicas(abroad, key=SECRET)
+    assert only(replicas(abroad, key=SECRET, allow_plaintext=True)).lanes == 3
+    assert only(Provider("vllm", url=abroad, models=[Model("m")])).keys == ()
+
+
+@pytest.mark.parametrize("bad", [f"https://user:{SECRET}@host/v1", f"https://host/v1?key={SECRET}"])
+def test_no_url_of_several_is_echoed(bad: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        replicas([*REPLICAS, bad])
+    with pytest.raises(ConfigurationError) as twice:
+        replicas([f"https://host/{SECRET}"] * 2)
+    assert "sentinel" not in str(caught.value) + str(twice.value)
+
+
 KEYWORDS = {
     "catalog": (
         "name", "key", "region", "headers", "http", "url", "models", "price", "prices", "jurisdiction",
-        "allow_plaintext",
+        "rpm", "tpm", "max_in_flight", "max_queued", "allow_plaintext",
     ),
     "compatible": (
         "url", "name", "models", "key", "price", "prices", "dialect", "profile", "jurisdiction", "headers", "http",
-        "allow_plaintext",
+        "rpm", "tpm", "max_in_flight", "max_queued", "allow_plaintext",
     ),
 }  # fmt: skip
 

@@ -290,3 +290,18 @@ class DecoderHoldsLittle(RuleBasedStateMachine):
 
 DecoderHoldsLittle.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 TestDecoderHoldsLittle = DecoderHoldsLittle.TestCase
+
+
+def test_the_quick_way_is_only_taken_between_two_events() -> None:
+    """A chunk that is one whole event is read without looking at each line, which is right only where one may begin."""
+    for before in (b": c\nid", b"event: x\n", b"data: a\n", b"\r"):
+        decoder = SseDecoder()
+        chunked = decoder.feed(before) + decoder.feed(b"data: b\n\n")
+        assert chunked == decode(before + b"data: b\n\n")[0], before
+    decoder = SseDecoder()
+    assert decoder.feed(b"data: a\n\n") == [SseEvent("message", "a")]
+    assert decoder.feed(b"\xef\xbb\xbfdata: b\n\n") == [], "only the first bytes of a stream may be a byte order mark"
+
+
+def test_the_limits_are_the_documented_ones() -> None:
+    assert (LONGEST_LINE, LONGEST_EVENT) == (1 << 20, 4 << 20)

@@ -12,7 +12,7 @@ from modelroute.catalog.declared import listed
 from modelroute.errors import ConfigurationError
 from modelroute.providers.call import Headers
 
-__all__ = ["checked_headers", "checked_url", "is_plaintext", "is_private"]
+__all__ = ["checked_headers", "checked_url", "checked_urls", "is_plaintext", "is_private"]
 
 _PRIVATE = tuple(
     ip_network(block)
@@ -30,6 +30,7 @@ _PRIVATE = tuple(
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _OPERATIONS = ("/chat/completions", "/completions", "/messages", "/responses")
+_PORTS = {"http": 80, "https": 443}
 _RESERVED = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "te", "upgrade", "expect"}
 )
@@ -42,7 +43,9 @@ def checked_url(url: object) -> str:
     names and query strings are where keys leak from. So for the URL of one operation, such as ``.../chat/completions``.
     """
     if not isinstance(url, str):
-        raise ConfigurationError(f"a provider's URL must be text, not {type(url).__name__}")
+        raise ConfigurationError(
+            f"a provider's URL must be text (or a list of several, one per replica), not {type(url).__name__}"
+        )
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigurationError(
             "the provider's URL holds a space, a control character or one outside ASCII (not shown)"
@@ -77,6 +80,28 @@ def checked_url(url: object) -> str:
             f"give the base URL, which is all before {ending}"
         )
     return base
+
+
+def checked_urls(urls: object) -> tuple[str, ...]:
+    """Return base URLs, of one text or of several in a list, each as `checked_url` returns it; a set is sorted.
+
+    Raises `ConfigurationError` for an empty list, and for one place given twice: it would be asked twice as often, and
+    again after it has failed.
+    """
+    given = (urls,) if isinstance(urls, str) else listed(urls)
+    if given is None:
+        return (checked_url(urls),)  # which refuses it
+    checked = tuple(checked_url(url) for url in given)
+    if not checked:
+        raise ConfigurationError("the list of URLs is empty: give at least one")
+    if len({_place(url) for url in checked}) < len(checked):
+        raise ConfigurationError("the same URL is given twice (not shown): each replica is listed once")
+    return tuple(sorted(checked)) if isinstance(urls, set | frozenset) else checked
+
+
+def _place(url: str) -> tuple[str, str | None, int, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], parts.path
 
 
 def is_private(url: str) -> bool:

@@ -35,7 +35,7 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One upstream call, ready but for the key, whose headers `Endpoint.authorize` makes.
+    """One upstream call, ready but for what its lane decides: `Endpoint.url`, and the headers of `Endpoint.authorize`.
 
     `decoder` reads a response of status 200; `classify` makes the failure of any other, from its status, headers by
     lower-case name, body and the moment in Unix seconds. `streamed` is false where the body comes whole: then only the
@@ -45,7 +45,6 @@ class Call:
     target: str
     provider: str
     method: str
-    url: str
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     decoder: Callable[[], Decoder] = field(repr=False)

@@ -30,7 +30,10 @@ _WHOLE: Headers = (("content-type", "application/json"), ("accept", "application
 class Endpoint:
     """A target, ready to be called.
 
-    - `url`: where its calls go. `keys`: one per lane; empty where none is needed. `headers`: the user's own.
+    - `urls`: where its calls go, one per place; `keys`: any of them holds at each place, empty where none is needed. A
+      place with a key is a *lane*: `lanes` of them, numbered from 0. `headers`: the user's own.
+    - `rpm`, `tpm`: requests and tokens that one lane may take in a minute; `max_in_flight`, `max_queued`: requests of
+      this target that may run and wait at once. `None` where the user said nothing.
     - `jurisdiction`: where prompts are processed, `None` when unknown; `self_hosted`: on the user's own machine or
       network.
     - `row`: the provider's row of the catalog, or the one made of what the user declared.
@@ -41,11 +44,15 @@ class Endpoint:
     row: ProviderRow
     profile: Profile
     dialect: Dialect
-    url: str
+    urls: tuple[str, ...]
     keys: tuple[Key, ...] = ()
     headers: Headers = field(default=(), repr=False)
     jurisdiction: str | None = None
     self_hosted: bool = False
+    rpm: int | None = None
+    tpm: int | None = None
+    max_in_flight: int | None = None
+    max_queued: int | None = None
     http: object = None
 
     @property
@@ -66,6 +73,23 @@ class Endpoint:
     def needs_key(self) -> bool:
         """Whether a call without a key is pointless."""
         return self.row.needs_key
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are, at least 1: every place with every key."""
+        return len(self.urls) * max(1, len(self.keys))
+
+    def place(self, lane: int) -> int:
+        """Return which of `urls` the lane goes to; the next lane goes to the next, so one that is down is soon left."""
+        return lane % len(self.urls)
+
+    def url(self, lane: int) -> str:
+        """Return where the lane's calls go."""
+        return self.urls[self.place(lane)]
+
+    def key(self, lane: int) -> Key | None:
+        """Return the lane's key, `None` where none is needed."""
+        return self.keys[lane // len(self.urls)] if self.keys else None
 
     @property
     def charges_errors(self) -> bool:
@@ -108,7 +132,6 @@ class Endpoint:
             target=target.name,
             provider=target.provider,
             method="POST",
-            url=self.url,
             headers=(*(_STREAM if stream else _WHOLE), *dialect.headers, *self.headers),
             body=dialect.encode(request, target, profile, cap, stream),
             decoder=partial(dialect.decoder, target.provider, profile),

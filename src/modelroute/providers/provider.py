@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from modelroute.catalog.declared import checked_provider_name, listed
+from modelroute.catalog.declared import checked_provider_name, listed, whole
 from modelroute.catalog.jurisdictions import SELF_HOSTED, checked_jurisdiction
 from modelroute.catalog.model import Model, ProviderRow, Target, checked_price
 from modelroute.errors import ConfigurationError, UnknownNameError, shown
-from modelroute.providers.address import checked_headers, checked_url, is_plaintext, is_private
+from modelroute.providers.address import checked_headers, checked_url, checked_urls, is_plaintext, is_private
 from modelroute.providers.dialects import dialect_named
 from modelroute.providers.endpoint import Endpoint
 from modelroute.providers.key import Key, KeyLike, as_keys
@@ -31,8 +31,9 @@ class Provider:
     `Provider.compatible` is any other server that speaks a known dialect. Names are checked against the catalog when a
     router is built with it.
 
-    - `key`: text, `Key`, a callable returning text (asked at each attempt), or a list of several, one per lane.
-    - `region`: one of the row's; default its first. `url`: another base URL than the row's, e.g. of a gateway.
+    - `key`: text, `Key`, a callable returning text (asked at each attempt), or a list of several.
+    - `region`: one of the row's; default its first. `url`: another base URL than the row's, e.g. of a gateway, or a
+      list of several, where replicas serve the same models. Every URL with every key is a *lane* of each target.
     - `headers`: a dict or pairs, sent with every call, never shown. `http`: connection options, handed on to the
       runtime.
     - `models`: names to serve only these of the catalog's targets, `Model(...)` to add what it does not list; left out,
@@ -41,25 +42,32 @@ class Provider:
       has neither is of unknown price, never eligible under a ceiling.
     - `jurisdiction`: where prompts are processed, when it is not what the row says: a code such as ``"EU"``, as in
       `jurisdictions` of a policy; a `url` of your own is unknown unless it is on your machine or network.
+    - `rpm`, `tpm`: the requests and tokens one lane may take in a minute. `max_in_flight`, `max_queued`: the requests
+      of one target that may run, and wait for their turn, at once.
     - `allow_plaintext`: send a key over plain ``http://`` to a public host.
 
     Immutable. Raises `ConfigurationError` without echoing key, URL or header values.
     """
 
     __slots__ = (
-        "allow_plaintext", "headers", "http", "jurisdiction", "keys", "models", "name", "price", "prices",
-        "region", "row", "url",
+        "allow_plaintext", "headers", "http", "jurisdiction", "keys", "max_in_flight", "max_queued", "models", "name",
+        "price", "prices", "region", "row", "rpm", "tpm", "urls",
     )  # fmt: skip
     name: str
     keys: tuple[Key, ...]
     region: str | None
-    url: str | None
+    urls: tuple[str, ...]
+    """Base URLs that go before the row's, one per replica."""
     headers: Headers
     http: object
     models: tuple[str | Model, ...]
     price: Price | None
     prices: Mapping[str, Price]
     jurisdiction: str | None
+    rpm: int | None
+    tpm: int | None
+    max_in_flight: int | None
+    max_queued: int | None
     allow_plaintext: bool
     row: ProviderRow | None
     """The row itself where it was declared here, `None` where the catalog has it."""
@@ -72,11 +80,15 @@ class Provider:
         region: str | None = None,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         http: object = None,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         models: Iterable[str | Model] | None = None,
         price: Price | None = None,
         prices: Mapping[str, Price] | None = None,
         jurisdiction: str | None = None,
+        rpm: int | None = None,
+        tpm: int | None = None,
+        max_in_flight: int | None = None,
+        max_queued: int | None = None,
         allow_plaintext: bool = False,
     ) -> None:
         set_field = object.__setattr__
@@ -87,22 +99,24 @@ class Provider:
         set_field(self, "region", _checked_region(region))
         set_field(self, "headers", checked_headers(headers))
         set_field(self, "http", http)
-        set_field(self, "url", None if url is None else checked_url(url))
+        set_field(self, "urls", () if url is None else checked_urls(url))
         set_field(self, "models", _checked_models(models))
         set_field(self, "price", None if price is None else checked_price(price, "price"))
         set_field(self, "prices", _checked_prices(prices, self.models))
         set_field(self, "jurisdiction", None if jurisdiction is None else checked_jurisdiction(jurisdiction))
+        for limit, value in (("rpm", rpm), ("tpm", tpm), ("max_in_flight", max_in_flight), ("max_queued", max_queued)):
+            set_field(self, limit, value)
+        whole(self, "rpm", "tpm", "max_in_flight")
+        whole(self, "max_queued", least=0)
         set_field(self, "allow_plaintext", _checked_flag(allow_plaintext))
-        set_field(self, "row", None)
         if region is not None and url is not None:
             raise ConfigurationError("give region or url, not both: a region is a URL the catalog knows")
-        if self.url is not None:
-            self._refuse_plaintext(self.url, self.keys)
+        self._refuse_plaintext(self.urls, self.keys)
 
     @classmethod
     def compatible(
         cls,
-        url: str,
+        url: str | Sequence[str],
         *,
         name: str,
         models: Iterable[str | Model],
@@ -114,9 +128,16 @@ class Provider:
         jurisdiction: str | None = None,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         http: object = None,
+        rpm: int | None = None,
+        tpm: int | None = None,
+        max_in_flight: int | None = None,
+        max_queued: int | None = None,
         allow_plaintext: bool = False,
     ) -> Provider:
         """Return a server at `url` (as its SDK's base URL) that speaks `dialect`, with the `models` it serves.
+
+        Of replicas, which serve the same models at several URLs, `url` is the list. It counts as self-hosted only when
+        all of them are on your machine or network.
 
         A name that the catalog knows brings that model's facts; `Model("my-tune", like="qwen3.8-27b")` vouches for your
         own. `price` holds for every model not in `prices`; ``Price.free()`` for what costs nothing, `None` for unknown.
@@ -127,8 +148,9 @@ class Provider:
                 f"Provider.compatible(name={shown(name)}) needs models=[...]: a server's list is not asked for"
             )
         provider = cls(
-            name, key=key, headers=headers, http=http, url=checked_url(url), models=models, price=price, prices=prices,
-            jurisdiction=jurisdiction, allow_plaintext=allow_plaintext,
+            name, key=key, headers=headers, http=http, url=checked_urls(url), models=models, price=price, prices=prices,
+            jurisdiction=jurisdiction, rpm=rpm, tpm=tpm, max_in_flight=max_in_flight, max_queued=max_queued,
+            allow_plaintext=allow_plaintext,
         )  # fmt: skip
         dialect_named(dialect)
         profile_named(profile)
@@ -144,12 +166,12 @@ class Provider:
         Raises `UnknownNameError` for a provider, region or model that `catalog` does not know.
         """
         row = self.row or catalog.provider(self.name)
-        base, jurisdiction, private = self._place(row)
+        bases, jurisdiction, private = self._place(row)
         dialect = dialect_named(row.dialect)
         keys = self._keys(row)
-        if not self.keys and not row.needs_key and is_plaintext(base):
+        if not self.keys and not row.needs_key and any(map(is_plaintext, bases)):
             keys = ()  # a server that may want a key is asked without one rather than sent it in the clear
-        self._refuse_plaintext(base, keys)
+        self._refuse_plaintext(bases, keys)
         targets = self._targets(row, catalog)
         return tuple(
             Endpoint(
@@ -157,11 +179,15 @@ class Provider:
                 row=row,
                 profile=profile_for(target, row),
                 dialect=dialect,
-                url=base + dialect.path,
+                urls=tuple(base + dialect.path for base in bases),
                 keys=keys,
                 headers=self.headers,
                 jurisdiction=jurisdiction,
                 self_hosted=private,
+                rpm=self.rpm,
+                tpm=self.tpm,
+                max_in_flight=self.max_in_flight,
+                max_queued=self.max_queued,
                 http=self.http,
             )
             for target in sorted(targets, key=lambda target: target.name)
@@ -175,10 +201,10 @@ class Provider:
     def _keys(self, row: ProviderRow) -> tuple[Key, ...]:
         return self.keys or ((Key.env(*row.keys),) if row.keys else ())
 
-    def _place(self, row: ProviderRow) -> tuple[str, str | None, bool]:
-        """Return (base URL, jurisdiction, whether it is the user's own)."""
-        if self.url is not None:
-            base = self.url
+    def _place(self, row: ProviderRow) -> tuple[tuple[str, ...], str | None, bool]:
+        """Return (base URLs, jurisdiction, whether all of it is the user's own)."""
+        if self.urls:
+            bases = self.urls
             stated = self.jurisdiction
         else:
             region = self.region if self.region is not None else next(iter(row.urls), "")
@@ -186,12 +212,12 @@ class Provider:
                 if not row.urls:
                     raise ConfigurationError(f"the provider {row.name!r} has no URL in the catalog; pass url=...")
                 raise UnknownNameError(f"region of {row.name}", region, row.urls)
-            base = checked_url(row.urls[region])
+            bases = (checked_url(row.urls[region]),)
             stated = self.jurisdiction or row.jurisdictions.get(region)
         # A gateway on one's own network to somebody else's models is not self-hosting: only a server without a catalog
         # row, or one whose row itself is local, keeps prompts at home.
-        private = is_private(base) and (self.url is None or self.row is not None or _is_local(row))
-        return base, stated or (SELF_HOSTED if private else None), private and stated in (None, SELF_HOSTED)
+        private = all(map(is_private, bases)) and (not self.urls or self.row is not None or _is_local(row))
+        return bases, stated or (SELF_HOSTED if private else None), private and stated in (None, SELF_HOSTED)
 
     def _targets(self, row: ProviderRow, catalog: Catalog) -> list[Target]:
         listed = {target.model.name: target for target in catalog.targets.values() if target.provider == row.name}
@@ -233,8 +259,8 @@ class Provider:
             if name not in names:
                 raise UnknownNameError(f"model of {self.name} in prices", name, names)
 
-    def _refuse_plaintext(self, base: str, keys: tuple[Key, ...]) -> None:
-        if keys and is_plaintext(base) and not self.allow_plaintext:
+    def _refuse_plaintext(self, bases: tuple[str, ...], keys: tuple[Key, ...]) -> None:
+        if keys and any(map(is_plaintext, bases)) and not self.allow_plaintext:
             raise ConfigurationError(
                 f"the provider {self.name!r} would send its key over plain http:// to a public host, where anyone "
                 "on the way can read it: use https://, or pass allow_plaintext=True if the way is safe"
@@ -248,8 +274,8 @@ class Provider:
 
     def __repr__(self) -> str:
         shown = [repr(self.name)]
-        if self.url is not None:
-            shown.append(f"url={self.url!r}")
+        if self.urls:
+            shown.append(f"url={self.urls[0]!r}" if len(self.urls) == 1 else f"url={list(self.urls)!r}")
         if self.region is not None:
             shown.append(f"region={self.region!r}")
         if self.keys:
@@ -258,6 +284,8 @@ class Provider:
             shown.append(f"headers={[name for name, _ in self.headers]!r}")
         if self.models:
             shown.append(f"models={[model if isinstance(model, str) else model.name for model in self.models]!r}")
+        limits = {name: getattr(self, name) for name in ("rpm", "tpm", "max_in_flight", "max_queued")}
+        shown.extend(f"{name}={limit}" for name, limit in limits.items() if limit is not None)
         return f"Provider({', '.join(shown)})"
 
 

@@ -97,6 +97,11 @@ class Reader:
         """Take the event the bytes ended in the middle of, if it is whole; if it is not, nobody finished writing it."""
         try:
             last = stream.end()
+        except GarbledError as error:
+            # A limit was passed in the last chunk, behind whole events: as garbled as in a chunk of its own.
+            self._fault(Failure(Kind.GARBLED, str(error), status=200), out)
+            return
+        try:
             for event in last:
                 if event.data.strip() != _DONE:
                     loads(event.data)

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelroute.engine.commands import Batch, Exchange
+from modelroute.engine.commands import Batch
+from modelroute.runtime.admission import Admitted
 from modelroute.runtime.http import HttpBroken, HttpError, HttpRequest, HttpTimeout, HttpUnreachable, Limit
 from modelroute.types.events import Ended, Fault
 from modelroute.types.failure import Failure, Kind
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelroute.engine.commands import Open
-    from modelroute.providers.call import Call, Decoder
+    from modelroute.providers.call import Decoder
     from modelroute.providers.endpoint import Endpoint
     from modelroute.runtime.routes import AsyncSource, SyncSource
     from modelroute.types.events import WireEvent
@@ -54,19 +55,21 @@ class KeyFailure(Exception):
         super().__init__()
 
 
-class _Upstream(Exchange):
+class _Upstream(Admitted):
     """An open exchange: its decoder, its moving limit, and the key that may be echoed in what comes."""
 
     __slots__ = ("_secret", "decoder", "ended", "limit")
 
     def __init__(self, decoder: Decoder, limit: Limit, secret: Secret | None) -> None:
+        super().__init__()
         self.decoder = decoder
         self.limit = limit
         self.ended = False
         self._secret = secret
 
     def cleaned(self, events: list[WireEvent]) -> list[WireEvent]:
-        """Return `events` with the key taken out of the words of a fault."""
+        """Return `events` with the key taken out of the words of a fault, and note a proper end."""
+        self.answered = bool(events) and isinstance(events[-1], Ended)
         if self._secret is not None and events and isinstance(events[-1], Fault):
             events[-1] = Fault(without_key(events[-1].failure, self._secret))
         return events
@@ -86,6 +89,7 @@ class SyncUpstream(_Upstream):
 
     def cut(self) -> None:
         """Cut the connection. A client of the user's own is left in peace: it may hold a lock in this very thread."""
+        super().cut()
         if not self._supplied:
             with suppress(Exception):
                 self.source.abort()
@@ -103,15 +107,16 @@ class AsyncUpstream(_Upstream):
 
     def cut(self) -> None:
         """Let the loop cut the connection; one that has ended has done so."""
+        super().cut()
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.source.abort)
 
 
 def resolve_key(endpoint: Endpoint, lane: int) -> Secret | None:
     """Return the key of `lane`, `None` for an endpoint that needs none. Raises `KeyFailure` when it cannot be had."""
-    if not endpoint.keys:
+    key = endpoint.key(lane)
+    if key is None:
         return None
-    key = endpoint.keys[lane]
     try:
         secret = key.resolve(os.environ)
     except Exception as error:  # noqa: BLE001 - a callable of the user's: whatever it raises, the attempt is denied
@@ -122,10 +127,11 @@ def resolve_key(endpoint: Endpoint, lane: int) -> Secret | None:
     return secret
 
 
-def authorized(endpoint: Endpoint, call: Call, secret: Secret | None) -> HttpRequest:
-    """Return the request with the key in its headers."""
+def authorized(endpoint: Endpoint, open_: Open, secret: Secret | None) -> HttpRequest:
+    """Return the request to the place of its lane, with the key in its headers."""
+    call = open_.call
     headers = call.headers if secret is None else (*call.headers, *endpoint.authorize(secret.reveal()))
-    return HttpRequest(method=call.method, url=call.url, headers=headers, body=call.body)
+    return HttpRequest(method=call.method, url=endpoint.url(open_.lane), headers=headers, body=call.body)
 
 
 def opening_failure(error: HttpError, secret: Secret | None = None) -> Failure:

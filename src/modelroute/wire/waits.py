@@ -56,8 +56,8 @@ def retry_after(headers: Mapping[str, str], body: str, now: float) -> float | No
     read of: ``retry-after-ms``; ``retry-after``; Google's ``RetryInfo.retryDelay`` in the body; a sentence in the
     body; the reset of a rate limit of which the headers say nothing is left. Times in the past are 0. Never raises.
     """
-    milliseconds = header(headers, "retry-after-ms")
-    if milliseconds is not None and _NUMBER.fullmatch(milliseconds.strip()):
+    milliseconds = (header(headers, "retry-after-ms") or "").strip()
+    if _NUMBER.fullmatch(milliseconds):
         return _bounded(float(milliseconds) / 1000)
     stated = header(headers, "retry-after")
     if stated is not None:

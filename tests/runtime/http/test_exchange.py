@@ -13,6 +13,7 @@ import pytest
 
 from modelroute.runtime.http import HttpBroken, HttpRequest, HttpUnreachable, Limit
 from modelroute.runtime.http.async_backend import AsyncStream
+from modelroute.runtime.http.core import Core
 from modelroute.runtime.http.sync_backend import SyncStream
 from tests.runtime.http.peers import OK, STREAM, Line, Peer, Script, Side, chunk, deaf_port, until, whole
 
@@ -182,13 +183,48 @@ async def test_idle_connection_closed_by_the_server_is_not_used(side: Side) -> N
         assert peer.accepted == 3
 
 
-async def test_bytes_nobody_asked_for_are_not_taken_for_an_answer(side: Side) -> None:
-    """They come in the same packet as the answer before, and the connection stays open."""
+LEFT_OVER = {
+    "answer": OK.replace(b"{}", b"no"),
+    "line": b"\r\n",
+    "letter": b"}",
+    "half": b"HTTP/1.1 200 OK\r\ncontent-le",
+}
+ENDED = {"length": OK, "chunks": STREAM + chunk(b"{}") + b"0\r\n\r\n"}
+
+
+@pytest.mark.parametrize("left", LEFT_OVER)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("ended", ENDED)
+async def test_a_connection_with_bytes_left_over_is_closed(side: Side, ended: str, tls: bool, left: str) -> None:
+    """They come in the same packet as the answer before, and the server would take another request on it."""
+    with Peer(answering(ENDED[ended] + LEFT_OVER[left]), tls=tls) as peer:
+        for _ in range(3):
+            assert await whole(await side.open(HttpRequest(url=peer.url, body=b"{}"))) == b"{}"
+        assert (peer.accepted, len(peer.requests)) == (3, 3), "a request was spent on a spoilt connection"
+
+
+async def test_bytes_left_over_when_the_reader_leaves_close_the_connection(side: Side) -> None:
+    """As readers of streams do: at the last event, before the end of the body was looked at."""
+    with Peer(answering(ENDED["chunks"] + LEFT_OVER["answer"])) as peer:
+        for _ in range(2):
+            exchange = await side.open(HttpRequest(url=peer.url, body=b"{}"))
+            assert await exchange.read() == b"{}"
+            await exchange.aclose()
+        assert (peer.accepted, len(peer.requests)) == (2, 2)
+
+
+async def test_bytes_nobody_asked_for_are_not_taken_for_an_answer(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the core underneath does not let us see them."""
+    monkeypatch.setattr(Core, "holds_bytes", staticmethod(lambda _: False))
     with Peer(answering(OK + OK.replace(b"{}", b"no"))) as peer:
         assert await whole(await side.open(HttpRequest(url=peer.url))) == b"{}"
         error = await broken(side, peer.url)
         assert "before it was asked" in error.message
         assert await whole(await side.open(HttpRequest(url=peer.url))) == b"{}"
+
+
+def test_a_core_whose_inside_has_other_names_is_lived_with() -> None:
+    assert not Core.holds_bytes(object())
 
 
 async def test_bytes_that_come_while_idle_end_the_connection(side: Side) -> None:

@@ -13,7 +13,7 @@ import pytest
 from modelroute.runtime.http import HttpOptions, HttpRequest, HttpTimeout, HttpUnreachable, Limit
 from modelroute.runtime.http.core import choose_core, load_core
 from modelroute.runtime.http.routes import proxy_for, tls_context
-from tests.runtime.http.peers import CERTIFICATE, AsyncSide, Line, Peer, Side, SyncSide, polite, whole
+from tests.runtime.http.peers import CERTIFICATE, OK, AsyncSide, Line, Peer, Side, SyncSide, polite, whole
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 MADE = [(side, core) for side in (SyncSide, AsyncSide) for core in ("httpcore", "httpcore2")]
@@ -62,6 +62,21 @@ async def test_https_through_a_tunnel(made: type[Side], core: str) -> None:
         assert base64.b64encode(b"me:p@ss").lower() in head
         assert b"bearer" not in head
         assert b"proxy-authorization" not in peer.requests[0].lower()
+
+
+@pytest.mark.parametrize(("made", "core"), MADE)
+async def test_a_tunnel_with_bytes_left_over_is_closed(made: type[Side], core: str) -> None:
+    def more(line: Line) -> None:
+        while True:
+            line.request()
+            line.send(OK + OK)
+
+    with Peer(more, tls=True) as peer, Peer(tunnel) as proxy:
+        side = made(HttpOptions(verify=CERTIFICATE, proxy=f"http://127.0.0.1:{proxy.port}"), core=core)
+        for _ in range(2):
+            assert await whole(await side.open(HttpRequest(url=peer.url, body=b"{}"))) == b"{}"
+        await side.aclose()
+        assert (proxy.accepted, peer.accepted, len(peer.requests)) == (2, 2, 2)
 
 
 @pytest.mark.parametrize(("made", "core"), MADE)

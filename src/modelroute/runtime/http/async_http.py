@@ -234,9 +234,10 @@ class _LaneBody:
         await self._response.stream.aclose()
         self._over = True
         self._wire.disarm()
-        stream = self._wire.stream
-        if isinstance(stream, AsyncStream) and self._connection.is_idle():
-            self._lane.give(self._connection, stream, self._wire.loop.time())
+        stream, connection = self._wire.stream, self._connection
+        fit = connection.is_idle() and not self._state.core.holds_bytes(connection)
+        if fit and isinstance(stream, AsyncStream):
+            self._lane.give(connection, stream, self._wire.loop.time())
         else:
             self._wire.abort()
 

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _PORTS = {"http": 80, "https": 443}
+_NOTHING = (b"", False)  # as h11 says that it holds no bytes, and has not met the end of the connection
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>\\^`{|}')
 _HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[ \t\x21-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
@@ -173,6 +174,19 @@ class Core:
             url=self.url(scheme=parts.scheme, host=host, port=actual, target=target),
             origin=self.origin(parts.scheme.encode("ascii"), host, actual),
         )
+
+    @staticmethod
+    def holds_bytes(connection: object) -> bool:
+        """Whether an idle connection has read more than its answer: its next request would meet what is not its own.
+
+        Neither httpcore tells, and the socket is silent about what was read from it already. So this looks below their
+        public names, at h11's own `trailing_data`. Where those names are gone it is False, and such a connection shows
+        itself one request later, by an answer that is there before anything was received.
+        """
+        while (inner := getattr(connection, "_connection", None)) is not None:  # under a proxy there are more of them
+            connection = inner
+        parser: object = getattr(connection, "_h11_state", None)
+        return bool(getattr(parser, "trailing_data", _NOTHING) != _NOTHING)
 
     def request(self, request: HttpRequest, address: Address, wire: Wire) -> object:
         """Return httpcore's request, its limit riding in the timeouts that httpcore hands unread to every operation."""

@@ -20,8 +20,8 @@ from modelroute.runtime.http.options import HttpOptions
 
 __all__ = ["MAX_ROUTES", "Route", "proxy_for", "tls_context"]
 
-MAX_ROUTES = 256
-"""Origins one object remembers; a provider has one or two."""
+MAX_ROUTES = 1024
+"""Origins one object remembers; a provider has one or two, or as many as it has replicas."""
 
 ConnectionT = TypeVar("ConnectionT")
 StreamT = TypeVar("StreamT", bound=IdleStream)

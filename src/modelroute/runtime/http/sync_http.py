@@ -176,9 +176,10 @@ class _LaneBody:
             return
         self._response.stream.close()
         self._over = True
-        stream = self._wire.stream
-        if isinstance(stream, SyncStream) and self._connection.is_idle() and not stream.is_inherited:
-            self._lane.give(self._connection, stream, time.monotonic())
+        stream, connection = self._wire.stream, self._connection
+        fit = connection.is_idle() and not self._core.holds_bytes(connection)
+        if fit and isinstance(stream, SyncStream) and not stream.is_inherited:
+            self._lane.give(connection, stream, time.monotonic())
         else:
             self._wire.abort()
 
