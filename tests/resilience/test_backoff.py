@@ -69,3 +69,45 @@ def test_a_wait_is_a_strategy() -> None:
         Retry(wait=5)  # type: ignore[arg-type]
     assert Retry().attempts == 4
     assert Retry().over(Retry(2, tenacity.wait_none())).over(Retry(7)).attempts == 2
+
+
+def waited(failure: Failure, *, tries: int = 1, remaining: float = 1e6, draw: float = 0.5) -> float | None:
+    return wait_before_retry(failure, tries=tries, remaining=remaining, draw=lambda: draw)
+
+
+def test_the_waits_of_the_documentation() -> None:
+    assert [waited(Failure(Kind.TRANSIENT), tries=tries) for tries in (1, 2, 3)] == [0.05, 0.1, 0.2]
+    assert [waited(Failure(Kind.RATE_LIMITED), tries=tries) for tries in (1, 2, 3, 4, 5)] == [0.5, 1, 2, 4, 4]
+    assert waited(Failure(Kind.RATE_LIMITED, retry_after=10)) == 12.5
+    assert waited(Failure(Kind.RATE_LIMITED, retry_after=60), draw=0) == 60
+    assert waited(Failure(Kind.RATE_LIMITED, retry_after=10), remaining=20) == 10
+    assert waited(Failure(Kind.TRANSIENT), remaining=0.02) == 0.01
+
+
+def test_a_strategy_that_wants_just_what_there_is_may_have_it() -> None:
+    for remaining, expected in ((6.0, 3.0), (5.9, None)):
+        fixed = tenacity.wait_fixed(3)
+        found = wait_before_retry(Failure(Kind.TRANSIENT), tries=1, remaining=remaining, draw=lambda: 0.5, wait=fixed)
+        assert found == expected
+
+
+def test_what_is_said_first_counts() -> None:
+    assert Retry(1).attempts == 1
+    first, second = tenacity.wait_fixed(1), tenacity.wait_fixed(2)
+    assert Retry(wait=first).over(Retry(2, second)) == Retry(2, first)
+    assert Retry(3).over(Retry(2, second)) == Retry(3, second)
+
+
+def test_a_strategy_that_looks_at_what_there_is_not_is_refused_by_name() -> None:
+    class Reads(tenacity.wait.wait_base):
+        def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+            assert retry_state.outcome is not None
+            return 1.0
+
+    class Backwards(tenacity.wait.wait_base):
+        def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+            return -1.0
+
+    assert wait_before_retry(Failure(Kind.TRANSIENT), tries=1, remaining=9, draw=lambda: 0.5, wait=Backwards()) == 0
+    with pytest.raises(ConfigurationError, match=r"wait=Reads.*AssertionError"):
+        wait_before_retry(Failure(Kind.TRANSIENT), tries=1, remaining=9, draw=lambda: 0.5, wait=Reads())

@@ -35,7 +35,6 @@ def test_holds_only_extend(listed: list[tuple[str, int, float, bool]], now: floa
             assert experience.free_lane(target, lanes, now) == free
             resting = experience.resting(target, lanes, now)
             assert (None if resting is None else resting.until) == (min(each) if free is None else None)
-            assert each[experience.soonest_lane(target, lanes)] == min(each)
     expected = {
         target: min(ends.get((target, lane), 0.0) for lane in range(2))
         for target in ("a", "b")
@@ -55,10 +54,11 @@ def test_past_holds_are_forgotten() -> None:
 def test_a_snapshot_does_not_change_afterwards() -> None:
     experience = Experience()
     experience.lacks("a", "tools", 100.0)
-    experience.answered("a", 100, 0.5)
+    experience.answered("a", 0.0, 100, 0.5)
     before = taken(experience, 0.0, {})
     experience.lacks("a", "vision", 100.0)
-    experience.answered("a", 1000, 5.0)
+    for _ in range(2):
+        experience.answered("a", 0.0, 1000, 5.0)
     experience.hold("a", 0, 50.0, known=True)
     assert before.missing == {"a": frozenset({"tools"})}
     assert (before.outputs, before.latency) == ({"a": 100.0}, {"a": 0.5})
@@ -66,14 +66,14 @@ def test_a_snapshot_does_not_change_afterwards() -> None:
     after = taken(experience, 0.0, {})
     assert after.missing["a"] == {"tools", "vision"}
     assert 100 < after.outputs["a"] < 1000
-    assert 0.5 < after.latency["a"] < 5.0
+    assert after.latency == {"a": 5.0}
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=50))
 def test_a_forecast_lies_between_what_was_seen(lengths: list[int]) -> None:
     experience = Experience()
     for length in lengths:
-        experience.answered("a", length, None)
+        experience.answered("a", 0.0, length, None)
     snapshot = taken(experience, 0.0, {})
     assert min(lengths) - 1e-6 <= snapshot.outputs["a"] <= max(lengths) + 1e-6
     assert snapshot.latency == {}
@@ -81,7 +81,7 @@ def test_a_forecast_lies_between_what_was_seen(lengths: list[int]) -> None:
 
 def test_an_answer_of_zero_tokens_is_learned() -> None:
     experience = Experience()
-    experience.answered("a", 0, 0.0)
+    experience.answered("a", 0.0, 0, 0.0)
     snapshot = taken(experience, 0.0, {})
     assert (snapshot.outputs, snapshot.latency) == ({"a": 0.0}, {"a": 0.0})
 
@@ -108,7 +108,7 @@ def test_threads_learn_at_once(seed: int) -> None:
             start.wait()
             for number in range(200):
                 experience.hold(f"t{number % 7}", worker % 2, number + seed, known=bool(number % 2))
-                experience.answered(f"t{number % 7}", number, 0.1)
+                experience.answered(f"t{number % 7}", 0.0, number, 0.1)
                 experience.remember(f"c{number}", Affinity("a", 1))
                 taken(experience, number / 2, {"t1": 2})
         except BaseException as error:  # noqa: BLE001 - collected for the assertion

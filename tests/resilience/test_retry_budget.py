@@ -39,6 +39,34 @@ def test_it_is_what_the_contract_says() -> None:
     assert sum(budget.withdraw(1e6) for _ in range(500)) == 100
 
 
+def test_requests_pay_for_retries() -> None:
+    budget = RetryBudget(per_request=0.25)
+    assert sum(budget.withdraw(0.0) for _ in range(50)) == 10
+    granted = []
+    for _ in range(12):
+        budget.deposit()
+        granted.append(budget.withdraw(0.0))
+    assert granted == [False, False, False, True] * 3
+    for _ in range(10_000):
+        budget.deposit()
+    assert sum(budget.withdraw(0.0) for _ in range(500)) == 100
+
+
+def test_by_default_ten_requests_pay_for_one() -> None:
+    budget = RetryBudget()
+    assert sum(budget.withdraw(0.0) for _ in range(50)) == 10
+    for _ in range(105):
+        budget.deposit()
+    assert sum(budget.withdraw(0.0) for _ in range(50)) == 10
+
+
+def test_a_forked_child_does_not_wait_for_its_parents_thread() -> None:
+    budget = RetryBudget()
+    budget._lock.acquire()
+    budget.after_fork()
+    assert budget.withdraw(0.0)
+
+
 def test_a_bucket_of_nothing_grants_nothing() -> None:
     assert not any(RetryBudget(capacity=0).withdraw(float(now)) for now in range(100))
 

@@ -37,6 +37,8 @@ class RequestFacts:
     - `barred`: targets that cannot carry this history or these parameters, with the reason.
     - `seconds`: from now to the deadline, for the dearest price window.
     - `effort`: how hard the caller asks the model to reason, `None` for its default.
+    - `hard_budget`: targets at which a hard budget may cover it, so that what an attempt can cost there must be
+      bounded, as under a ceiling.
     """
 
     task: str | None = None
@@ -51,6 +53,7 @@ class RequestFacts:
     barred: Mapping[str, str] = field(default_factory=dict[str, str])
     seconds: float = 600.0
     effort: str | None = None
+    hard_budget: frozenset[str] = frozenset()
 
     def count(self, vocabulary: str) -> TokenCount:
         """Return the prompt's tokens in `vocabulary`, or in none known."""
@@ -76,6 +79,7 @@ class Snapshot:
     - `now`: Unix seconds. `draw`: a number in [0, 1) for shares of traffic.
     - `holds`: target to the Unix second until which it rests. `missing`: target to features it has been seen to lack.
     - `outputs`: target to the forecast of output tokens; `default_output` where nothing is learned for it.
+    - `likely`, `longest`: target to the output tokens that 95 % and 99.9 % of its answers do not exceed, where known.
     - `latency`: target to the usual seconds to the first token from own traffic.
     - `affinity`: where this conversation has been.
     """
@@ -86,5 +90,7 @@ class Snapshot:
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     outputs: Mapping[str, float] = field(default_factory=dict[str, float])
     default_output: int = 500
+    likely: Mapping[str, int] = field(default_factory=dict[str, int])
+    longest: Mapping[str, int] = field(default_factory=dict[str, int])
     latency: Mapping[str, float] = field(default_factory=dict[str, float])
     affinity: Affinity | None = None
