@@ -7,6 +7,10 @@ ModelRouteError
 │   └── NoProviderError                no provider has a key; lists the variables that were looked for
 ├── RequestError (ValueError)          a call that cannot be made as written; nothing was sent
 ├── NoEligibleTargetError              every target was rejected; `.decision` holds each reason; nothing was sent
+├── BudgetExceededError                a budget has no room for this request: `.budget`, `.limit`, `.left`, ...
+├── StoreUnavailableError              what keeps the money cannot be asked, so a hard budget refuses
+│   └── StoreLostError                 it answers but has lost what it knew; rebuild it from the ledger
+├── IdempotencyError (ValueError)      an idempotency key that was used for another request, or is still in use
 ├── AttemptsFailedError                attempts were made, none succeeded: `.failure`, `.attempts`, `.cost`, ...
 │   ├── DeadlineExceededError (TimeoutError)   the caller's deadline passed first
 │   ├── StreamInterruptedError         a stream broke after content was handed over; `.partial` is what arrived
@@ -35,8 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AttemptsFailedError",
+    "BudgetExceededError",
     "ConfigurationError",
     "DeadlineExceededError",
+    "IdempotencyError",
     "InvalidOutputError",
     "LocalModelUnavailableError",
     "ModelRouteError",
@@ -44,6 +50,8 @@ __all__ = [
     "NoProviderError",
     "RequestError",
     "RouterClosedError",
+    "StoreLostError",
+    "StoreUnavailableError",
     "StreamInterruptedError",
     "UnknownNameError",
     "did_you_mean",
@@ -146,6 +154,67 @@ class NoEligibleTargetError(ModelRouteError):
         self.decision = decision
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class BudgetExceededError(ModelRouteError):
+    """A budget has no room for this request, or for its next attempt.
+
+    `budget` names it, `scope` is the account (one per window and value). `limit`, `left`, `wanted`: money.
+    `retry_after`: seconds until the window ends, `None` when it never does or rolls. `decision` is what would have been
+    executed; `attempts` and `cost` what was made and charged before, usually nothing.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = (
+        "budget",
+        "scope",
+        "limit",
+        "left",
+        "wanted",
+        "retry_after",
+        "decision",
+        "attempts",
+        "cost",
+    )
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str,
+        scope: str,
+        limit: Money,
+        left: Money,
+        wanted: Money,
+        retry_after: float | None,
+        decision: Decision,
+        attempts: tuple[Attempt, ...],
+        cost: Money,
+    ) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.scope = scope
+        self.limit = limit
+        self.left = left
+        self.wanted = wanted
+        self.retry_after = retry_after
+        self.decision = decision
+        self.attempts = attempts
+        self.cost = cost
+
+
+class StoreUnavailableError(ModelRouteError):
+    """The store that keeps the money does not answer, so a hard budget refuses. Nothing was sent."""
+
+
+class StoreLostError(StoreUnavailableError):
+    """The store answers but has lost what it knew (it was flushed, or fell back to an older state).
+
+    Hard budgets refuse until it is rebuilt: ``modelroute ledger rebuild``.
+    """
+
+
+class IdempotencyError(ModelRouteError, ValueError):
+    """An idempotency key that was used for another request, or whose request is still under way. Nothing was sent."""
 
 
 class AttemptsFailedError(ModelRouteError):

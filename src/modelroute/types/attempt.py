@@ -20,7 +20,9 @@ class Attempt:
     `number` counts from 1 within the request. `failure` is `None` for the one that answered. `reserved` is what was set
     aside, `cost` what was charged; `basis` says how it is known: that of the price (``catalog 2026-10-09``, ``declared
     by you``), ``provider``, ``estimate``, ``reservation`` or ``unbilled``. `seconds` is the whole attempt,
-    `first_token` the seconds to its first content. `why` says what made it: ``first``, ``retry``, ``fallback``.
+    `first_token` the seconds to its first content. `why` says what made it: ``first``, ``retry``, ``fallback``,
+    ``hedge``. `at`: Unix seconds when it was sent. `finish`, `response_id`, `served_model`: as the provider reported
+    them, empty when it did not. `lane`: which of the target's keys and endpoints it used.
     """
 
     number: int
@@ -33,6 +35,11 @@ class Attempt:
     usage: Usage | None
     seconds: float
     first_token: float | None
+    at: float = 0.0
+    finish: str = ""
+    response_id: str = ""
+    served_model: str = ""
+    lane: int = 0
 
     @property
     def succeeded(self) -> bool:

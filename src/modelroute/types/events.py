@@ -1,6 +1,7 @@
 """What a stream says: events for the caller, and reports that stay inside.
 
-Decoders turn bytes into both kinds; `Stream` hands the public ones on: `TextDelta`, `ReasoningDelta`, `ToolCallDelta`.
+Decoders turn bytes into both kinds; `Stream` hands the public ones on: `TextDelta`, `ReasoningDelta`, `ToolCallDelta`
+and, where a call asked for it, `Restarted`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "Finish",
     "ReasoningDelta",
     "Refusal",
+    "Restarted",
     "ServedBy",
     "Skipped",
     "StreamEvent",
@@ -58,6 +60,19 @@ class ToolCallDelta:
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """All that was handed over before is void: what follows is another attempt's answer, from its beginning.
+
+    Only with ``on_interrupt="restart"``. It comes together with the first content of `target`, whose attempt is number
+    `attempt` of ``reply.attempts``. `failure`: what broke the attempt whose words are void.
+    """
+
+    target: str
+    failure: Failure
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,7 @@ class Ended:
 Content: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
 """What commits an attempt when handed to the caller."""
 
-StreamEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+StreamEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Restarted
 """What iterating a `Stream` yields."""
 
 WireEvent: TypeAlias = (

@@ -38,11 +38,13 @@ class Reply:
     - `usage`; `cost` of the whole request, failed attempts included; `cost_basis`: ``"catalog 2026-10-09"``,
       ``"provider"``, ``"estimate"`` or, where an outcome stayed unknown, ``"reservation"``.
     - `target` and `model` that answered, `attempts` in order, `decision` that was executed.
-    - `capped_by`: what lowered the output cap below the caller's (``"max_cost"``), else `None`.
+    - `capped_by`: what lowered the output cap below the caller's (``"max_cost"``, ``"budget"``), else `None`.
     - `degraded`: an event of the stream made no sense and was skipped.
     - `raw`: the body as the provider sent it, for what has no field here (log probabilities, fingerprints); empty
       beyond 1 MiB.
     - `id`, `served_model`: as the provider reported them. `conversation`: as the caller named it.
+    - `replayed`: it was stored under the call's `idempotency_key`; `cost` is what the first call cost, and nothing was
+      charged again.
     """
 
     text: str
@@ -64,6 +66,7 @@ class Reply:
     id: str = ""
     served_model: str = ""
     conversation: str = ""
+    replayed: bool = False
 
     def __str__(self) -> str:
         """The answer's text."""
