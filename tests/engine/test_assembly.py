@@ -15,6 +15,7 @@ from modelroute.types.events import (
     Refusal,
     ServedBy,
     Skipped,
+    StreamEvent,
     TextDelta,
     ToolCallDelta,
     UsageReport,
@@ -52,7 +53,7 @@ def test_any_batching_gives_what_the_events_say(
     body: list[WireEvent], ending: tuple[WireEvent, ...], after: list[WireEvent], cuts: list[int]
 ) -> None:
     whole = [*body, *ending, *after] if ending else body
-    assembly, handed = Assembly(), list[WireEvent]()
+    assembly, handed = Assembly(), list[StreamEvent]()
     position = 0
     for cut in [*cuts, len(whole) + 1]:
         if assembly.ended or assembly.failure is not None:

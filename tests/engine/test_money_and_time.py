@@ -6,17 +6,41 @@ import asyncio
 import gc
 import random
 import sys
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 import pytest
 from pydantic import BaseModel
 
-from modelroute import Catalog, Model, ModelRouteError, Money, Policy, Price, Provider, Scenario, cheapest
+from modelroute import (
+    Budget,
+    Catalog,
+    Model,
+    ModelRouteError,
+    Money,
+    NoEligibleTargetError,
+    Policy,
+    Price,
+    Provider,
+    Scenario,
+    cheapest,
+)
 from modelroute.catalog.rates import Rates
 from modelroute.catalog.window import Window
-from modelroute.engine.commands import Close
+from modelroute.engine.commands import Close, Reserve, Reserved
+from modelroute.money import ZERO
 from modelroute.runtime.clocks import Clocks
-from modelroute.testing import Answer, Cuts, Fails, Failure, Hangs, Kind, ScriptedAsyncRouter, ScriptedRouter
+from modelroute.testing import (
+    Answer,
+    Cuts,
+    Fails,
+    Failure,
+    Hangs,
+    Kind,
+    ScriptedAsyncRouter,
+    ScriptedRouter,
+    run_simulated,
+)
 from modelroute.testing.checks import WatchedStore, check_m3, check_s6
 from modelroute.testing.script import Step
 from modelroute.testing.scripted import EPOCH
@@ -150,8 +174,8 @@ def test_a_cancel_while_closing_makes_no_second_attempt() -> None:
             "b@two": [Answer("y")],
         }
         router = ScriptedAsyncRouter(script, policy=POLICY, catalog=Catalog(), on_event=heard)
-        store = WatchedStore(router._core.store)
-        router._performer._store = store  # type: ignore[assignment]
+        store = WatchedStore(router._core.books.local)
+        router._core.books.local = store  # type: ignore[assignment]
         close = router._performer.close
 
         async def slowly(command: Close) -> None:
@@ -194,3 +218,49 @@ def test_a_call_destroyed_with_its_loop_makes_no_noise() -> None:
     assert unraised == []
     assert asyncio.run(router.chat("hi")).text == "hello"
     asyncio.run(router.aclose())
+
+
+@pytest.mark.parametrize("waits_for", ["a slot", "the store"])
+def test_a_call_that_was_cancelled_before_it_was_sent_costs_nothing(waits_for: str) -> None:
+    """Who left the queue of a busy target, or while money was set aside, owes nobody anything."""
+
+    async def main() -> tuple[Money | None, Money, int]:
+        async with ScriptedAsyncRouter({"m@p": [Answer("yes")]}, budgets=[Budget("team", 1)]) as router:
+            core = router._core
+            taken = []
+            if waits_for == "a slot":
+                taken = [core.limiter.enter("m@p", 0) for _ in range(core.limiter.concurrency("m@p").limit)]
+            else:
+                at_once = core.books.areserve
+
+                async def slowly(command: Reserve) -> Reserved:
+                    await asyncio.sleep(1.0)
+                    answer = at_once(command)
+                    assert not isinstance(answer, Awaitable)
+                    return answer
+
+                core.books.areserve = slowly  # type: ignore[method-assign]
+            call = asyncio.ensure_future(router.chat("hi"))
+            await asyncio.sleep(0.2)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            del taken
+            balance = core.books.local.balance("budget:team", now=core.clocks.wall())
+            return None if balance is None else balance.spent, core.books.local.reserved, len(router.calls)
+
+    assert run_simulated(main, 1) == (ZERO, ZERO, 0)
+
+
+def test_a_request_for_more_tokens_than_a_minute_has_room_for_says_so() -> None:
+    """No wait helps, and no money is short: `tpm=` is what must be raised, or the output capped."""
+    model = Model("m", context_window=128_000, max_output=16_000)
+    small = Provider.compatible(
+        "https://p.scripted.test/v1", name="p", key="k", models=[model], price=Price(input=1, output=1), tpm=100
+    )
+    with ScriptedRouter({"m@p": [Answer("hi")]}, providers=[small], catalog=Catalog()) as router:
+        with pytest.raises(NoEligibleTargetError, match="more tokens than the tpm= of any target") as caught:
+            router.chat("hi")
+        assert "max_cost" not in str(caught.value)
+        assert not router.calls
+        assert router.chat("hi", max_tokens=5).text == "hi"

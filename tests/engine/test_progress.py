@@ -1,14 +1,16 @@
 """Where a request goes next, for any sequence of failures (INVARIANTS T1, T4-T6, H3, H4; DESIGN section 5)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelroute.engine.plan import Leg, Plan
 from modelroute.engine.progress import CUT, Progress, Stop, Try, Wait
+from modelroute.resilience.breaker import Outcome
+from modelroute.resilience.health import Breakers
 from modelroute.types.failure import TABLE, Breaker, Failure, Kind, Retry
 from tests.engine.plans import EPOCH, World, leg
 
@@ -354,3 +356,129 @@ def test_an_alternative_is_one_that_can_be_tried_next() -> None:
     assert not alternative(two, resting="b@q")
     assert not alternative(two, failure=Kind.INVALID)
     assert not alternative([leg("a@p"), leg("b@p")], failure=Kind.DENIED)
+
+
+# ------------------------------------------------------------------------------------------------------------- health
+
+
+def ill(*names: str, of: Sequence[str], at: float = EPOCH) -> Breakers:
+    """Breakers of targets, those of `names` tripped just now."""
+    breakers = Breakers(dict.fromkeys(of, 1))
+    for name in names:
+        for _ in range(5):
+            permit = breakers.admit(name, 0, at, anyway=True)
+            assert permit is not None
+            breakers.record(name, 0, permit, Outcome.FAILURE, now=at, draw=lambda: 0.0)
+    return breakers
+
+
+def watched(world: World, breakers: Breakers, names: Sequence[str], *, max_attempts: int = 4) -> Plan:
+    return replace(world.plan([leg(name) for name in names], max_attempts=max_attempts), breakers=breakers)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_a_healthy_target_is_never_kept_waiting_by_a_retry_of_another(count: int) -> None:
+    """Of as many targets as attempts, each is asked; only what is left over goes to the same one again."""
+    world = World()
+    names = [f"m{number}@p{number}" for number in range(count)]
+    made = course(world, world.plan([leg(name) for name in names]), always(Kind.TRANSIENT))
+    assert set(made.targets) == set(names[:4])
+    assert len(made.targets) == 4
+
+
+def test_healthy_targets_come_before_suspects_and_ejected_ones() -> None:
+    names = ["a@p", "b@q", "c@r", "d@s"]
+    for sick in (names[:1], names[:2], names[:3]):
+        world = World()
+        plan = watched(world, ill(*sick, of=names), names)
+        assert course(world, plan, listed(OK)).targets == [names[len(sick)]]
+
+
+def test_in_an_outage_of_everything_each_request_makes_one_call() -> None:
+    names = ["a@p", "b@q", "c@r"]
+    breakers = ill(*names, of=names)
+    for seconds in (0.0, 0.1, 20.0):  # twenty seconds later the probes of all are due
+        world = World(now=seconds)
+        made = course(world, watched(world, breakers, names), always(Kind.UNAVAILABLE), takes=0.0)
+        assert len(made.tries) == 1
+        assert made.waits == [], "and nobody waits for a retry that is not to be"
+
+
+def test_a_due_probe_keeps_its_place() -> None:
+    names = ["a@p", "b@q"]
+    breakers = ill("a@p", of=names)
+    world = World()
+    assert course(world, watched(world, breakers, names), listed(OK)).targets == ["b@q"]
+    world = World(now=5.0)
+    probing = Progress(watched(world, breakers, names)).next(5.0)
+    assert isinstance(probing, Try)
+    assert probing.permit is not None
+    assert probing.permit.is_probe
+    assert probing.leg.ranked.target == "a@p"
+    assert course(world, watched(world, breakers, names), listed(OK)).targets == ["b@q"], "one probe at a time"
+
+
+def test_an_ill_target_that_money_forbids_was_not_met() -> None:
+    """What was not sent proves nothing, and leaves the next its turn."""
+    names = ["a@p", "b@q"]
+    world = World()
+    progress = Progress(watched(world, ill(*names, of=names), names))
+    first = progress.next(0.0)
+    assert isinstance(first, Try)
+    progress.began(first.leg)
+    progress.not_begun(first.leg)
+    progress.not_tried(first)
+    progress.pass_over(first.leg)
+    second = progress.next(0.0)
+    assert isinstance(second, Try)
+    assert second.leg is not first.leg
+
+
+def test_a_last_resort_beyond_healthy_ones_costs_a_token_and_an_isolated_target_is_none() -> None:
+    names = ["a@p", "b@q"]
+    world = World()
+    made = course(world, watched(world, ill("b@q", of=names), names), always(Kind.SILENT))
+    assert made.targets == ["a@p", "b@q"]
+    world = World()
+    while world.budget.withdraw(0.0):
+        pass
+    assert course(world, watched(world, ill("b@q", of=names), names), always(Kind.SILENT), takes=0.0).targets == ["a@p"]
+    breakers = Breakers({"a@p": 1})
+    breakers.isolate("a@p", now=EPOCH)
+    world = World()
+    assert course(world, watched(world, breakers, ["a@p"]), listed(OK)).targets == []
+    world.experience.hold("a@p", 0, EPOCH + 300, known=False)
+    assert course(world, watched(world, breakers, ["a@p"]), listed(OK)).targets == [], "nor where it rests by a guess"
+
+
+def test_a_rest_longer_than_was_told_is_our_own_guess() -> None:
+    """An empty account does not mend in the second that was named; but if nobody else is left it is asked."""
+    world = World()
+    plan = world.plan([leg("a@p")])
+    course(world, plan, always(Failure(Kind.EXHAUSTED, retry_after=1.0)))
+    assert world.experience.resting("a@p", 1, EPOCH + 200) is not None
+    assert course(world, world.plan([leg("a@p"), leg("b@q")]), listed(OK)).targets == ["b@q"]
+    assert course(world, world.plan([leg("a@p")]), listed(OK)).targets == ["a@p"]
+
+
+@given(
+    st.integers(1, 5),
+    st.sets(st.integers(0, 4)),
+    st.lists(st.sampled_from([None, Kind.TRANSIENT, Kind.SILENT, Kind.GARBLED]), min_size=5, max_size=5),
+    st.sampled_from([0.0, 0.5, 2.0, 6.0]),
+)
+@example(5, {0}, [Kind.TRANSIENT, Kind.TRANSIENT, Kind.TRANSIENT, Kind.TRANSIENT, None], 0.0)
+def test_whoever_is_healthy_and_answers_is_found(
+    count: int, sick: set[int], kinds: list[Kind | None], later: float
+) -> None:
+    """H3 for any state of health: as many attempts as targets suffice, and one unhealthy target at most is met."""
+    names = [f"m{number}@p{number}" for number in range(count)]
+    breakers = ill(*(names[place] for place in sick if place < count), of=names)
+    well = {name for name in names if breakers.is_healthy(name)}
+    world = World(now=later)
+    plan = watched(world, breakers, names, max_attempts=max(4, count))
+    does = {name: None if kind is None else Failure(kind) for name, kind in zip(names, kinds, strict=False)}
+    made = course(world, plan, lambda leg, lane, number: does[leg.ranked.target])
+    assert len({name for name in made.targets if name not in well}) <= 1
+    if any(does[name] is None for name in well):
+        assert made.failures[-1] is None

@@ -1,34 +1,37 @@
-"""The seven commands a flow may yield, what each answers, and typed ways to yield them.
+"""The eight commands a flow may yield, what each answers, and typed ways to yield them.
 
 A flow is a generator: it yields commands and is sent their results; a driver in `runtime` executes them. The contract:
 
 - A driver never `close()`s a flow. To cancel, it **throws** `Cancelled` into it, so that ``finally: yield
   Settle(...)`` is legal, and executes the commands that still come shielded, even when cancelled again.
-- `Reserve`, `Close` and `Settle` are never interrupted: the driver finishes them, hands the flow the result and only
-  then throws. So a granted reservation is always known to its owner.
+- `Reserve`, `Close`, `Drop` and `Settle` are never interrupted: the driver finishes them, hands the flow the result
+  and only then throws. So a granted reservation is always known to its owner.
 - A command's limits are computed when it is yielded; `Next.idle` runs from when the driver starts to read, which may
   be later: with `deliver` the caller is handed events first and may take any time over them.
 - The losers of a `Race` keep running. Yielding a loser again (the same object) picks it up; `Close` ends those of its
-  exchange; what is left is ended with the flow.
+  exchange, `Drop` any other; what is left is ended with the flow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from modelroute.types.claims import Claim, Granted, Refused
+from modelroute.types.claims import Claim, Granted, Limited, RateClaim, Refused, Unavailable
 
 if TYPE_CHECKING:
     from modelroute.money import Money
     from modelroute.providers.call import Call
     from modelroute.types.events import StreamEvent, WireEvent
     from modelroute.types.failure import Failure
+    from modelroute.types.ledger import Entry
+    from modelroute.types.limits import RateLimits
 
 __all__ = [
-    "Batch", "Cancelled", "Close", "Command", "Exchange", "Failed", "Flow", "Next", "Open", "Opened", "Race", "Reserve",
-    "Settle", "Sleep", "Won", "close", "next_events", "open_exchange", "race", "reserve", "settle", "sleep",
+    "Batch", "Cancelled", "Close", "Command", "Drop", "Exchange", "Failed", "Fate", "Flow", "Next", "Open", "Opened",
+    "Race", "Reserve", "Reserved", "Settle", "Sleep", "Won", "close", "next_events", "open_exchange", "race", "reserve",
+    "settle", "sleep",
 ]  # fmt: skip
 
 R = TypeVar("R")
@@ -49,14 +52,27 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Set money aside, all claims or none, in one atomic step. Answers `Granted` or `Refused`.
+    """Set money and rate aside, all claims or none, in one atomic step. Answers `Granted`, or why not.
 
-    `lease`: Unix seconds after which an unsettled reservation becomes presumed spend.
+    `lease`: Unix seconds after which an unsettled reservation becomes presumed spend; `entry` is its row in the ledger
+    then. `until`: the end of the wait for a store that is slow, in the clock's time.
     """
 
     reservation: str
     claims: tuple[Claim, ...]
     lease: float
+    rates: tuple[RateClaim, ...] = ()
+    entry: Entry | None = None
+    until: float | None = None
+
+
+class Fate:
+    """What is known of a call whose opening nobody waits for any more. `unsent`: it certainly was not begun."""
+
+    __slots__ = ("unsent",)
+
+    def __init__(self) -> None:
+        self.unsent = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,8 @@ class Open:
     """Connect, send, and wait for the status: answers `Opened` or `Failed`.
 
     `lane` selects the key. `connect`: seconds for DNS, TCP and TLS. `until`: the end of all of it, in the clock's time.
+    `queue`: seconds to wait for a free slot of the target, `None` until `until`; then it is `Failed` as saturated.
+    `fate`: kept up to date by who executes it, for a flow that is cancelled meanwhile: what was not sent costs nothing.
     """
 
     target: str
@@ -71,6 +89,8 @@ class Open:
     lane: int
     connect: float
     until: float
+    queue: float | None = None
+    fate: Fate = field(default_factory=Fate, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +118,17 @@ class Close:
 class Settle:
     """Replace the reservation by what is charged. Idempotent by id. Answers `None`.
 
-    `final`: the request reserves no more.
+    `final`: the request reserves no more. `sent`: the attempt was begun, so it counts against rates; `tokens` it used,
+    `None` when not known. `entry`: its row in the ledger. `booked`: accounts of budgets or rate windows are concerned.
     """
 
     reservation: str
     cost: Money
     final: bool
+    sent: bool = True
+    tokens: int | None = None
+    entry: Entry | None = None
+    booked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +145,23 @@ class Race:
     commands: tuple[Open | Next | Sleep, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drop:
+    """End a loser of a `Race` that will not be picked up; what it opened is closed. Answers `None`."""
+
+    loser: Open | Next | Sleep
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The provider accepted the call; events can be read."""
+    """The provider accepted the call; events can be read. `limits`: what it said is left of the lane's rate limits.
+
+    `waited`: seconds that passed before it was sent, in the queue for a slot.
+    """
 
     exchange: Exchange
+    limits: RateLimits | None = None
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +191,18 @@ class Won:
     result: object
 
 
-Command: TypeAlias = Reserve | Open | Next | Close | Settle | Sleep | Race
+Reserved: TypeAlias = Granted | Refused | Limited | Unavailable
+"""What `Reserve` answers."""
+
+Command: TypeAlias = Reserve | Open | Next | Close | Settle | Sleep | Race | Drop
 Flow: TypeAlias = Generator[Command, object, R]
 """A generator of commands that returns R."""
 
 
-def reserve(command: Reserve) -> Flow[Granted | Refused]:
+def reserve(command: Reserve) -> Flow[Reserved]:
     """Yield `command`, typed."""
     answer = yield command
-    assert isinstance(answer, Granted | Refused)
+    assert isinstance(answer, Granted | Refused | Limited | Unavailable)
     return answer
 
 

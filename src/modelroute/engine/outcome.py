@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from modelroute.engine.progress import CUT
 from modelroute.errors import (
     AttemptsFailedError,
+    BudgetExceededError,
     DeadlineExceededError,
     InvalidOutputError,
     NoEligibleTargetError,
+    StoreLostError,
+    StoreUnavailableError,
     StreamInterruptedError,
 )
+from modelroute.policy.budget import VIEW
+from modelroute.types.decision_text import exactly
 from modelroute.types.failure import Failure, Kind
 from modelroute.types.reply import Reply
 
@@ -19,12 +24,13 @@ if TYPE_CHECKING:
     from modelroute.engine.assembly import Assembly
     from modelroute.engine.plan import Allowance, Leg, Plan
     from modelroute.money import Money
+    from modelroute.policy.budget import Account, Budget
     from modelroute.types.attempt import Attempt
-    from modelroute.types.claims import Refused
+    from modelroute.types.claims import Refused, Unavailable
     from modelroute.types.decision import Decision
     from modelroute.types.reply import Partial
 
-__all__ = ["failed", "nothing_eligible", "nothing_fits", "reply_from"]
+__all__ = ["exceeded", "failed", "nothing_eligible", "nothing_fits", "reply_from", "unavailable"]
 
 _UNSURE = ("reservation", "estimate")
 
@@ -65,7 +71,7 @@ def reply_from(  # noqa: PLR0917 - what a reply is made of, in the order it came
         target=leg.ranked.target,
         model=leg.ranked.model,
         cost=spent,
-        cost_basis=unsure or attempts[-1].basis,
+        cost_basis=unsure or next(attempt.basis for attempt in attempts if attempt.succeeded),
         attempts=attempts,
         decision=plan.decision,
         usage=assembly.usage,
@@ -97,9 +103,58 @@ def nothing_fits(plan: Plan, refused: Refused | None, retry_after: float | None)
         why = f"no attempt fits the money that is left: {refused.scope} has {left} of the {wanted} wanted."
     elif retry_after is not None:
         why = f"every eligible target rests; the first is back in {retry_after:.1f} s. Retry then, or add a target."
+    elif plan.max_cost is None:
+        why = (
+            "the request may take more tokens than the tpm= of any target allows in a minute. Cap the output "
+            "(max_tokens=), shorten the prompt, or raise tpm=."
+        )
     else:
         why = f"no attempt fits under max_cost={plan.max_cost}. Raise it, shorten the prompt, or cap the output."
     return NoEligibleTargetError(f"{why}\n{plan.decision.table()}", decision=plan.decision, retry_after=retry_after)
+
+
+def exceeded(  # noqa: PLR0917 - what an error is made of, in the order it came about
+    plan: Plan, budget: Budget, account: Account, refused: Refused, attempts: tuple[Attempt, ...], spent: Money
+) -> BudgetExceededError:
+    """Return the error for a request that a budget has no room for."""
+    retry_after = None if account.resets is None else max(0.0, account.resets - plan.wall())
+    less = ", cap the output (max_tokens=)" if budget.hard else ""
+    if refused.wanted > budget.limit:
+        when = f"That is more than the whole budget: raise its limit{less}, or send the request elsewhere."
+    elif account.rolling is not None:
+        when = "It has room again as what was spent leaves its window."
+    elif retry_after is None:
+        when = f"Raise its limit{less}, or send the request elsewhere."
+    else:
+        when = f"Its window ends in {retry_after:.0f} s. Retry then{less}, or raise its limit."
+    begun = f" After {len(attempts)} attempt{'' if len(attempts) == 1 else 's'} ({spent})." if attempts else ""
+    what, where = f"budget {budget.name!r}", f" ({account.scope})"
+    if budget.name.startswith(VIEW):
+        what, where = "the budget of this view", ""
+    return BudgetExceededError(
+        f"{what} has {exactly(refused.left)} of {budget.limit} left, and {exactly(refused.wanted)} "
+        f"must be set aside{where}.{begun} {when}\n{plan.decision.table()}",
+        budget=budget.name,
+        scope=account.scope,
+        limit=budget.limit,
+        left=refused.left,
+        wanted=refused.wanted,
+        retry_after=retry_after,
+        decision=plan.decision,
+        attempts=attempts,
+        cost=spent,
+    )
+
+
+def unavailable(plan: Plan, refused: Unavailable, attempts: tuple[Attempt, ...], spent: Money) -> StoreUnavailableError:
+    """Return the error for a request whose hard budgets cannot be asked."""
+    begun = f" {len(attempts)} attempts were made before ({spent})." if attempts else ""
+    budgets = ", ".join(budget.name for budget in plan.budgets if budget.hard)
+    kind = StoreLostError if refused.lost else StoreUnavailableError
+    return kind(
+        f"the store that keeps the budgets ({budgets}) cannot be asked, so nothing is sent: {refused.why}.{begun} "
+        "Mend the store, or make the budgets soft (hard=False), which then go on unrecorded."
+    )
 
 
 def failed(  # noqa: PLR0917 - what an error is made of, in the order it came about

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from modelroute.money import Money
+    from modelroute.policy.budget import Budget
     from modelroute.providers.call import Call
     from modelroute.resilience.backoff import Retry
-    from modelroute.resilience.experience import Experience
+    from modelroute.resilience.experience import Experience, Hold
+    from modelroute.resilience.health import Breakers
     from modelroute.resilience.retry_budget import RetryBudget
     from modelroute.types.decision import Decision, Ranked
     from modelroute.types.failure import Failure
+    from modelroute.types.hedge import Hedge
     from modelroute.types.notices import RouterEvent
     from modelroute.types.reply import Reply
     from modelroute.types.request import Request
@@ -24,10 +27,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Allowance", "Leg", "Legs", "OnInterrupt", "Plan"]
 
-OnInterrupt = Literal["raise", "buffer"]
-"""What a stream does when it breaks after content: raise with what arrived, or hold everything back until it is
-whole.
+OnInterrupt = Literal["raise", "buffer", "restart"]
+"""What a stream does when it breaks after content: raise with what arrived, hold everything back until it is whole, or
+say `Restarted` and begin anew elsewhere.
 """
+
+
+def _first(target: str, lanes: Sequence[int]) -> int:
+    return lanes[0]
+
+
+def _never() -> bool:
+    return False
+
+
+def _ignored(target: str, lane: int, hold: Hold) -> None:
+    pass
+
+
+def _no_price(ranked: Ranked) -> Money | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +65,11 @@ class Allowance:
 class Leg:
     """One ranked target, ready to be tried.
 
-    `prepare` encodes the request for it. `lanes` counts its keys. `charges_errors` is false where the provider
+    `prepare` encodes the request for it. `charges_errors` is false where the provider
     documents failed requests as unbilled. `silent`: it reasons without showing it, so its first token comes late.
-    `provenance` is what `reply.message` says of where it came from.
+    `provenance` is what `reply.message` says of where it came from. `lanes` counts keys
+    times endpoints, `places` the endpoints. `rpm`, `tpm`: requests and tokens a minute that each
+    lane may use, as far as declared.
     """
 
     ranked: Ranked
@@ -57,6 +78,13 @@ class Leg:
     lanes: int = 1
     charges_errors: bool = True
     silent: bool = False
+    rpm: int | None = None
+    tpm: int | None = None
+    places: int = 1
+
+    def place(self, lane: int) -> int:
+        """Which of the target's endpoints the lane goes to."""
+        return lane % self.places
 
 
 class Legs(Sequence[Leg]):
@@ -102,6 +130,14 @@ class Plan:
       is known; `presume(target, text, request, moment)`: the cost of what was seen when nothing was reported.
     - `check(text, finish)`: a failure when the finished answer is not acceptable; `repair` then makes the request to
       try again with.
+    - `budgets`: those that may cover the request; `tags`, `user`: whom they know it by. `likely(ranked)`: what an
+      attempt will probably cost, `None` without a price. `strict`: targets at which a hard budget may cover it.
+      `records`: a ledger is kept; `content`: with prompts and answers.
+    - `breakers`: the health of targets, `None` where it is not watched; `least_loaded(target, lanes)`: the lane with
+      the fewest calls in flight.
+    - `is_closed()`: the router was closed meanwhile, so nothing more can be sent.
+    - `held(target, lane, hold)` hears that a lane was found to rest.
+    - `hedge`: whether another target may be asked beside a slow one.
     - `emit` hears of everything and never waits; `answered` is told the reply.
     """
 
@@ -130,6 +166,22 @@ class Plan:
     repair: Callable[[Request, str, Failure], Request] | None = None
     conversation: str = ""
     refusal_moves_on: bool = False
+    hedge: Hedge | None = None
+    breakers: Breakers | None = None
+    held: Callable[[str, int, Hold], None] = _ignored
+    is_closed: Callable[[], bool] = _never
+    least_loaded: Callable[[str, Sequence[int]], int] = _first
+    budgets: tuple[Budget, ...] = ()
+    tags: frozenset[str] = frozenset()
+    user: str | None = None
+    likely: Callable[[Ranked], Money | None] = _no_price
+    strict: frozenset[str] = frozenset()
+    records: bool = False
+    content: bool = False
+
+    def is_strict(self, target: str) -> bool:
+        """Whether a promise on money is to be kept at `target`: what may cost as much is charged whole."""
+        return self.decision.max_cost is not None or target in self.strict
 
     @property
     def max_cost(self) -> Money | None:

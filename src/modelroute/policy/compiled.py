@@ -12,7 +12,7 @@ from modelroute.catalog.catalog import Catalog
 from modelroute.errors import ConfigurationError, RequestError, UnknownNameError
 from modelroute.money import Money
 from modelroute.policy.candidate import Candidate
-from modelroute.policy.cost import Fit, attempt_budget
+from modelroute.policy.cost import NO_CEILING, Fit, attempt_budget
 from modelroute.policy.demand import Demand, combine
 from modelroute.policy.digest import digest_of
 from modelroute.policy.eligibility import gone_after
@@ -104,6 +104,10 @@ class CompiledPolicy:
             raise UnknownNameError("scenario", scenario, chosen)
         return chosen[scenario].preferences.over(self.policy.preferences)
 
+    def scenario_of(self, facts: RequestFacts, now: float) -> str:
+        """Return the name of the scenario that the request gets at `now`, Unix seconds."""
+        return self._kind(facts, now).scenario.name or DEFAULT
+
     def decide(self, facts: RequestFacts, snapshot: Snapshot, *, prefer: Prefer | None = None) -> Decision:
         """Return which targets may serve the request, best first, and why not the others. Sends nothing.
 
@@ -125,7 +129,7 @@ class CompiledPolicy:
             facts=facts,
             snapshot=snapshot,
             rates=self._rates,
-            ceiling=None if ceiling is None else ceiling.pico,
+            ceiling=ceiling.pico if ceiling is not None else NO_CEILING if facts.hard_budget else None,
             canonical=self._known.canonical,
         )
         ranking = rank(case)

@@ -22,7 +22,11 @@ from modelroute.types.facts import Affinity, RequestFacts, Snapshot
 from modelroute.types.usage import Usage
 
 __all__ = [
+    "BUDGET",
+    "CEILING",
     "FORECASTS_BEFORE_HOLDING",
+    "LEAST_BUDGET_CAP",
+    "NO_CEILING",
     "UNPRICED",
     "Fit",
     "Terms",
@@ -33,6 +37,7 @@ __all__ = [
     "fit",
     "fit_within",
     "forecast_tokens",
+    "likely",
     "max_output_of",
     "terms",
     "unlimited",
@@ -42,6 +47,19 @@ __all__ = [
 FORECASTS_BEFORE_HOLDING = 2
 """Money is held for a fallback only above so many times the forecast: an answer of more than twice the usual length
 is rare, and a cut answer is worth less than a second try that is seldom needed."""
+
+LEAST_BUDGET_CAP = 4_096
+"""Output tokens that a hard budget allows where the caller sets no cap; more where 99.9 % of the target's answers need
+more: setting the longest answer aside for every request would leave a budget blocked that is hardly spent."""
+
+BUDGET = "budget"
+"""What `capped_by` says when a budget set the cap."""
+
+CEILING = "max_cost"
+"""What `capped_by` says when the ceiling lowered the cap."""
+
+NO_CEILING = 10**30
+"""Pico-dollars, more than there are: a hard budget without a ceiling demands the same of targets, but not less."""
 
 UNPRICED = "unpriced"
 """Basis of a bill for which no price is known: its amount is 0 and says nothing."""
@@ -114,7 +132,7 @@ def terms(candidate: Candidate, facts: RequestFacts, snapshot: Snapshot) -> Term
     target = candidate.target
     count = facts.count(target.model.vocabulary)
     forecast = forecast_tokens(candidate, facts, snapshot)
-    limit, limited_by = _limit(candidate, facts, count.estimate, forecast)
+    limit, limited_by = _limit(candidate, facts, snapshot, count.estimate, forecast)
     rates = None if target.price is None else target.price.dearest(snapshot.now, facts.seconds, count.bound)
     return Terms(
         tokens=count.estimate,
@@ -128,7 +146,9 @@ def terms(candidate: Candidate, facts: RequestFacts, snapshot: Snapshot) -> Term
     )
 
 
-def _limit(candidate: Candidate, facts: RequestFacts, tokens: int, forecast: int) -> tuple[int | None, str | None]:
+def _limit(
+    candidate: Candidate, facts: RequestFacts, snapshot: Snapshot, tokens: int, forecast: int
+) -> tuple[int | None, str | None]:
     limit = facts.output_cap if facts.output_cap is not None else candidate.always_capped
     limited_by = None
     most = max_output_of(candidate.target)
@@ -140,6 +160,10 @@ def _limit(candidate: Candidate, facts: RequestFacts, tokens: int, forecast: int
         room = max(forecast, window - tokens - tokens // 5)
         if limit is None or room < limit:
             limit, limited_by = room, "context_window"
+    if facts.output_cap is None and candidate.name in facts.hard_budget:
+        usual = max(forecast, LEAST_BUDGET_CAP, snapshot.longest.get(candidate.name, 0))
+        if limit is None or usual < limit:
+            limit, limited_by = usual, BUDGET
     return limit, limited_by
 
 
@@ -158,6 +182,21 @@ def estimate(
     cached = min(affinity.cached_tokens, tokens) if affinity is not None and affinity.target == candidate.name else 0
     output = forecast_tokens(candidate, facts, snapshot) * facts.choices
     return Money.from_pico(rates.cost(Usage(input_tokens=tokens, output_tokens=output, cached_tokens=cached)))
+
+
+def likely(candidate: Candidate, facts: RequestFacts, snapshot: Snapshot) -> Money | None:
+    """Return what 95 % of such requests at `candidate` do not exceed, `None` without a price in force.
+
+    Twice the forecast is taken for the answer while its lengths are not known.
+    """
+    forecast = forecast_tokens(candidate, facts, snapshot)
+    output = max(forecast, snapshot.likely.get(candidate.name, 2 * forecast))
+    for limit in (facts.output_cap, max_output_of(candidate.target)):
+        output = output if limit is None else min(output, limit)
+    price = candidate.target.price
+    tokens = facts.count(candidate.target.model.vocabulary).estimate
+    rates = None if price is None else price.at(snapshot.now, tokens)
+    return None if rates is None else Money.from_pico(rates.cost(Usage(tokens, output * facts.choices)))
 
 
 def bound(candidate: Candidate, facts: RequestFacts, snapshot: Snapshot, output_cap: int | None) -> Money | None:
@@ -210,6 +249,8 @@ def attempt_budget(
     cheapest of them is left aside where it fits. Pure: the decision and every attempt use this same function.
     """
     at = terms(candidate, facts, snapshot)
+    if room is None and candidate.name in facts.hard_budget:
+        return fit_within(at, facts, NO_CEILING, None)
     if room is None:
         return unlimited(at, candidate, facts)
     others = (terms(other, facts, snapshot).least for other in fallbacks if other.name != candidate.name)
@@ -223,9 +264,9 @@ def fit_within(at: Terms, facts: RequestFacts, room: int, hold: int | None) -> F
     if fitted is None:
         return None
     cap, most, held = fitted
-    capped_by = at.limited_by if facts.output_cap is not None else None
+    capped_by = at.limited_by if facts.output_cap is not None or at.limited_by == BUDGET else None
     if cap != at.limit:
-        capped_by = "max_cost"
+        capped_by = CEILING
     promised = Money.from_pico(most) if at.is_bounded else None
     return Fit(cap=cap, bound=promised, held=None if held is None else Money.from_pico(held), capped_by=capped_by)
 

@@ -20,6 +20,8 @@ def digest_of(snapshot: Snapshot) -> str:
         "missing": {target: sorted(features) for target, features in snapshot.missing.items()},
         "outputs": dict(snapshot.outputs),
         "default_output": snapshot.default_output,
+        "likely": dict(snapshot.likely),
+        "longest": dict(snapshot.longest),
         "latency": dict(snapshot.latency),
         "affinity": None if affinity is None else [affinity.target, affinity.cached_tokens, affinity.bound_by_tools],
     }

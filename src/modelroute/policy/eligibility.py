@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from modelroute.catalog.model import Model, Score, Target
 from modelroute.money import Money
 from modelroute.policy.candidate import Candidate
-from modelroute.policy.cost import Terms, terms, window_of
+from modelroute.policy.cost import NO_CEILING, Terms, terms, window_of
 from modelroute.policy.demand import Demand
 from modelroute.policy.demands import Within
 from modelroute.policy.scoring import score_of
@@ -77,7 +77,7 @@ def request_reasons(
         yield Reason("barred", barred)
     at = terms(candidate, facts, snapshot)
     yield from _context(candidate.target, at)
-    if ceiling is not None:
+    if ceiling is not None and (ceiling < NO_CEILING or name in facts.hard_budget):
         yield from _ceiling(candidate, at, facts, demand, ceiling)
 
 
@@ -146,7 +146,7 @@ def _ceiling(candidate: Candidate, at: Terms, facts: RequestFacts, demand: Deman
             yield Reason("ceiling", f"its cost cannot be bounded with {listed} (allow_unbounded accepts it)")
     least = at.least
     if candidate.target.price is None or least is None:
-        yield Reason("ceiling", "it has no price in force, so no ceiling can be kept")
+        yield Reason("ceiling", "it has no price in force, so no ceiling or hard budget can be kept")
     elif least > ceiling:
         yield Reason(
             "ceiling",

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from modelroute.money import Money
 from modelroute.policy.candidate import Candidate
+from modelroute.policy.cost import NO_CEILING
 from modelroute.policy.demand import Demand
 from modelroute.policy.demands import Within
 from modelroute.policy.ranking import Case, Ranking, best_at_hand, rank
@@ -23,7 +24,7 @@ __all__ = ["constraint_prices"]
 _Step: TypeAlias = tuple[str, str, str, int | None]
 """Kind of constraint, the change in words, who would then be chosen, and its estimate in pico-dollars."""
 
-_ANY_AMOUNT = 1 << 100
+_ANY_AMOUNT = NO_CEILING - 1
 
 
 def constraint_prices(case: Case, ranking: Ranking, rows: Sequence[Row]) -> tuple[ConstraintPrice, ...]:

@@ -16,6 +16,7 @@ from modelroute.policy.objective import cheapest, strongest
 from modelroute.policy.rule import Rule
 from modelroute.policy.scenario import Preferences, Scenario
 from modelroute.policy.tasks import STANDARD_TASKS
+from modelroute.types.hedge import Hedge, HedgeLike
 from modelroute.types.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Policy:
 
     Every rule that matches applies; of the scenarios the first that matches is used, else `default` (left out: the
     cheapest eligible target within six points of the best). Hard constraints of rules, scenario and call intersect.
-    `timeouts`, `max_attempts`, `on_interrupt`, `on_refusal` are preferences for every request: scenario and call win
-    over them.
+    `timeouts`, `max_attempts`, `on_interrupt`, `on_refusal`, `hedge` are preferences for every request: scenario and
+    call win over them.
 
     Immutable, comparable, picklable (its callables permitting); its `repr` is the policy as one types it.
 
@@ -66,6 +67,7 @@ class Policy:
         max_attempts: int | None = None,
         on_interrupt: str | None = None,
         on_refusal: str | None = None,
+        hedge: HedgeLike = None,
     ) -> None:
         ruled = _all(rules, Rule, "rules")
         ordered = _all(scenarios, Scenario, "scenarios")
@@ -82,7 +84,7 @@ class Policy:
         put(self, "scenarios", ordered)
         put(self, "otherwise", chosen)
         put(self, "name", checked_text(name, "the name of a policy"))
-        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt, on_refusal))
+        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt, on_refusal, hedge))
 
     @classmethod
     def default(cls) -> Policy:
@@ -95,6 +97,12 @@ class Policy:
         parts: tuple[Rule | Scenario, ...] = (*self.rules, *self.scenarios)
         declared = (part.conditions.tasks or frozenset() for part in parts)
         return STANDARD_TASKS.union(*declared)
+
+    @property
+    def hedges(self) -> bool:
+        """Whether some of its requests may run attempts beside each other."""
+        parts: tuple[Policy | Scenario, ...] = (self, *self.scenarios, self.otherwise)
+        return any(isinstance(part.preferences.hedge, Hedge) for part in parts)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -15,7 +15,7 @@ from typing import cast
 
 from modelroute.errors import ConfigurationError
 from modelroute.money import Money
-from modelroute.policy.cost import forecast_tokens, window_of
+from modelroute.policy.cost import NO_CEILING, forecast_tokens, window_of
 from modelroute.policy.demands import Within
 from modelroute.policy.eligibility import features_of
 from modelroute.policy.grid import STEPS, UNKNOWN, step
@@ -155,13 +155,16 @@ def _within_ceiling(case: Case, places: Collection[int], answers: Mapping[int, i
     """Return the places whose forecast fits the ceiling, with the least that must be free for each."""
     facts, rows = case.facts, case.view.rows
     may_be_unbounded = case.view.demand.constraints.allow_unbounded
+    free = [] if ceiling < NO_CEILING else [place for place in places if rows[place].name not in facts.hard_budget]
+    leasts = dict.fromkeys(free, 0)
     if facts.unbounded and not may_be_unbounded:
-        return {}
+        return leasts
     bounds = {vocabulary: facts.count(vocabulary).bound for vocabulary in case.view.vocabularies}
     bills = case.rates.dearest(case.snapshot.now, facts.seconds, bounds)
     choices = facts.choices
-    leasts: dict[int, int] = {}
     for place in places:
+        if place in leasts:
+            continue
         row = rows[place]
         bill = bills[row.position]
         if bill is None or not (row.honours_cap or may_be_unbounded):

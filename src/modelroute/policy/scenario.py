@@ -12,11 +12,12 @@ from modelroute.policy.demands import FloorLike, Names, Within, arguments, read
 from modelroute.policy.naming import checked_text, names_of
 from modelroute.policy.objective import Element, Prefer, as_typed, best_value, cheapest, elements_of
 from modelroute.types.constraints import INTELLIGENCE, Constraints
+from modelroute.types.hedge import HedgeLike, hedge_from
 from modelroute.types.timeouts import Timeouts
 
 __all__ = ["ON_INTERRUPT", "Preferences", "Scenario"]
 
-ON_INTERRUPT = ("raise", "buffer")
+ON_INTERRUPT = ("raise", "buffer", "restart")
 """What may happen when a stream breaks after content was handed over."""
 
 ON_REFUSAL = ("raise", "fallback")
@@ -31,8 +32,10 @@ class Preferences:
     max_attempts: int | None = None
     on_interrupt: str | None = None
     on_refusal: str | None = None
+    hedge: HedgeLike = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "hedge", hedge_from(self.hedge))
         attempts = self.max_attempts
         if attempts is not None and not is_count(attempts, 1):
             raise ConfigurationError(f"max_attempts must be a whole number of at least 1, not {shown(attempts)}")
@@ -51,11 +54,12 @@ class Preferences:
             max_attempts=other.max_attempts if self.max_attempts is None else self.max_attempts,
             on_interrupt=other.on_interrupt if self.on_interrupt is None else self.on_interrupt,
             on_refusal=other.on_refusal if self.on_refusal is None else self.on_refusal,
+            hedge=other.hedge if self.hedge is None else self.hedge,
         )
 
     def arguments(self) -> list[str]:
         """Return the keyword arguments that state these preferences, for a repr one can read."""
-        names = ("timeouts", "max_attempts", "on_interrupt", "on_refusal")
+        names = ("timeouts", "max_attempts", "on_interrupt", "on_refusal", "hedge")
         return [f"{name}={getattr(self, name)!r}" for name in names if getattr(self, name) is not None]
 
 
@@ -68,8 +72,8 @@ class Scenario:
     Matches and demands as `Rule` does; `floor` may also be ``Within(6)``: at most six points below the best at hand.
     `prefer` orders what satisfies every constraint: `cheapest` (the default), `strongest`, `best_value` (needs a
     floor), `fastest`, the name of a model or target, a callable of an `Option`, or a sequence of these. `timeouts`,
-    `max_attempts`, `on_interrupt`, `on_refusal` (``"fallback"`` asks another target when one declines) are
-    preferences: a call's own win over these, these over the policy's.
+    `max_attempts`, `on_interrupt`, `on_refusal` (``"fallback"`` asks another target when one declines), `hedge` (ask
+    another target beside a slow one) are preferences: a call's own win over these, these over the policy's.
 
     Raises `ConfigurationError` for what cannot be meant.
     """
@@ -106,6 +110,7 @@ class Scenario:
         max_attempts: int | None = None,
         on_interrupt: str | None = None,
         on_refusal: str | None = None,
+        hedge: HedgeLike = None,
     ) -> None:
         checked_text(name, "the name of a scenario")
         conditions = Conditions(
@@ -140,7 +145,7 @@ class Scenario:
         put(self, "constraints", constraints)
         put(self, "within", within)
         put(self, "prefer", elements)
-        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt, on_refusal))
+        put(self, "preferences", Preferences(timeouts, max_attempts, on_interrupt, on_refusal, hedge))
 
     @property
     def has_floor(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from modelroute.catalog.model import Target
 from modelroute.money import Money
-from modelroute.policy.cost import fit_within, terms, unlimited, window_of
+from modelroute.policy.cost import NO_CEILING, fit_within, terms, unlimited, window_of
 from modelroute.policy.eligibility import gone_after, relative_reason, request_reasons, standing_reasons
 from modelroute.policy.ranking import Case, Ranking, best_at_hand
 from modelroute.policy.scoring import quote, score_of
@@ -24,7 +24,11 @@ def make_ranked(case: Case, ranking: Ranking, number: int) -> Ranked:
     candidate, facts, snapshot = row.candidate, case.facts, case.snapshot
     target = candidate.target
     at = terms(candidate, facts, snapshot)
-    fitted = None if case.ceiling is None else fit_within(at, facts, case.ceiling, ranking.hold_for(place))
+    fitted = None
+    if case.ceiling == NO_CEILING:
+        fitted = fit_within(at, facts, NO_CEILING, None) if row.name in facts.hard_budget else None
+    elif case.ceiling is not None:
+        fitted = fit_within(at, facts, case.ceiling, ranking.hold_for(place))
     if fitted is None:
         fitted = unlimited(at, candidate, facts)
     estimate, score = ranking.estimates[place], case.view.scores[place]
