@@ -18,7 +18,9 @@ CORE = frozenset({"pydantic", "pydantic_core", "tenacity", "tiktoken"})
 OUTSIDE: Mapping[str, frozenset[str]] = {
     "runtime": HTTP,
     "testing": HTTP | {"xllamacpp"},
-    "cli": frozenset({"rich", "typer", "xllamacpp"}),
+    "cli": frozenset({"pyarrow", "rich", "typer", "xllamacpp"}),
+    "integrations": frozenset({"opentelemetry", "prometheus_client"}),
+    "stores": frozenset({"redis"}),
 }
 
 

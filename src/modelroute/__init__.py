@@ -21,23 +21,29 @@ if TYPE_CHECKING:
     from modelroute.catalog.price import Price
     from modelroute.errors import (
         AttemptsFailedError,
+        BudgetExceededError,
         ConfigurationError,
         DeadlineExceededError,
+        IdempotencyError,
         InvalidOutputError,
         ModelRouteError,
         NoEligibleTargetError,
         NoProviderError,
         RequestError,
         RouterClosedError,
+        StoreLostError,
+        StoreUnavailableError,
         StreamInterruptedError,
         UnknownNameError,
     )
     from modelroute.money import Money
+    from modelroute.policy.budget import Budget
     from modelroute.policy.demands import Within
     from modelroute.policy.objective import Option, best_value, cheapest, fastest, strongest
     from modelroute.policy.policy import Policy
     from modelroute.policy.rule import Rule
     from modelroute.policy.scenario import Scenario
+    from modelroute.policy.standing import BudgetBalance
     from modelroute.providers.key import Key
     from modelroute.providers.provider import Provider
     from modelroute.resilience.backoff import Retry
@@ -48,8 +54,9 @@ if TYPE_CHECKING:
     from modelroute.types.attempt import Attempt
     from modelroute.types.constraints import Floor
     from modelroute.types.decision import Decision
-    from modelroute.types.events import ReasoningDelta, TextDelta, ToolCallDelta
+    from modelroute.types.events import ReasoningDelta, Restarted, TextDelta, ToolCallDelta
     from modelroute.types.failure import Failure
+    from modelroute.types.hedge import Hedge
     from modelroute.types.reply import Parsed, Reply, ToolCall
     from modelroute.types.timeouts import Timeouts
     from modelroute.types.usage import Usage
@@ -61,13 +68,18 @@ _HOME = {
     "AsyncStream": "runtime.stream_async",
     "Attempt": "types.attempt",
     "AttemptsFailedError": "errors",
+    "Budget": "policy.budget",
+    "BudgetBalance": "policy.standing",
+    "BudgetExceededError": "errors",
     "Catalog": "catalog.catalog",
     "ConfigurationError": "errors",
     "DeadlineExceededError": "errors",
     "Decision": "types.decision",
     "Failure": "types.failure",
     "Floor": "types.constraints",
+    "Hedge": "types.hedge",
     "HttpOptions": "runtime.http.options",
+    "IdempotencyError": "errors",
     "InvalidOutputError": "errors",
     "Key": "providers.key",
     "Model": "catalog.model",
@@ -83,12 +95,15 @@ _HOME = {
     "ReasoningDelta": "types.events",
     "Reply": "types.reply",
     "RequestError": "errors",
+    "Restarted": "types.events",
     "Retry": "resilience.backoff",
     "Router": "router",
     "RouterClosedError": "errors",
     "Rule": "policy.rule",
     "Scenario": "policy.scenario",
     "Score": "catalog.model",
+    "StoreLostError": "errors",
+    "StoreUnavailableError": "errors",
     "Stream": "runtime.stream",
     "StreamInterruptedError": "errors",
     "Target": "catalog.model",
@@ -110,13 +125,18 @@ __all__ = [
     "AsyncStream",
     "Attempt",
     "AttemptsFailedError",
+    "Budget",
+    "BudgetBalance",
+    "BudgetExceededError",
     "Catalog",
     "ConfigurationError",
     "DeadlineExceededError",
     "Decision",
     "Failure",
     "Floor",
+    "Hedge",
     "HttpOptions",
+    "IdempotencyError",
     "InvalidOutputError",
     "Key",
     "Model",
@@ -132,12 +152,15 @@ __all__ = [
     "ReasoningDelta",
     "Reply",
     "RequestError",
+    "Restarted",
     "Retry",
     "Router",
     "RouterClosedError",
     "Rule",
     "Scenario",
     "Score",
+    "StoreLostError",
+    "StoreUnavailableError",
     "Stream",
     "StreamInterruptedError",
     "Target",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from modelroute.engine.route import route
+from modelroute.policy.standing import standing
 from modelroute.runtime.drive import run_flow
 from modelroute.runtime.facade import Facade
 from modelroute.runtime.parsed import parsed_from
 from modelroute.runtime.performing import SyncPerforming
 from modelroute.runtime.reaper import Reaper
+from modelroute.runtime.replay import check_again, keyed_from
 from modelroute.runtime.routes import SyncRoutes, sync_routes
 from modelroute.runtime.stream import Stream
 from modelroute.runtime.structured import Shape
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from modelroute.engine.commands import Flow
     from modelroute.engine.route import Answered
+    from modelroute.policy.standing import BudgetBalance
     from modelroute.runtime.calls import Asking
     from modelroute.types.decision import Decision
     from modelroute.types.messages import Messages
@@ -47,7 +50,7 @@ class Router(Facade):
 
     def _connect(self) -> None:
         self._routes = self._open_routes()
-        self._performer = SyncPerforming(self._core.store, self._core.clocks, self._routes)
+        self._performer = SyncPerforming(self._core.books, self._routes, self._core.limiter)
         self._reaper = Reaper(self._performer)
 
     def _open_routes(self) -> SyncRoutes:
@@ -63,9 +66,14 @@ class Router(Facade):
         Raises `RequestError` for a call that cannot be made, `NoEligibleTargetError` when no target may serve it,
         `AttemptsFailedError` when none answered, `DeadlineExceededError` when the deadline passed first.
         """
-        prepared = self._prepared(messages, asking, streaming=False)
-        self._reaper.collect()
-        return run_flow(route(self._core.plan(prepared, streaming=False)), self._performer).reply
+        request, options = self._read(messages, asking)
+
+        def ask(deadline: float | None) -> Reply:
+            prepared = self._prepared_within(request, options, deadline)
+            return run_flow(route(self._core.plan(prepared, streaming=False)), self._performer).reply
+
+        keyed = keyed_from(request, options)
+        return ask(None) if keyed is None else self._core.replies.answer(keyed, ask)
 
     def stream(self, messages: Messages, **asking: Unpack[Asking]) -> Stream:
         """Ask, and return a `Stream` of the answer.
@@ -74,15 +82,16 @@ class Router(Facade):
         Raises as `chat` does: here for what is known before sending, while iterating for the rest.
         """
         core = self._core
-        prepared = self._prepared(messages, asking, streaming=True)
+        prepared = self._prepared(messages, asking, method="stream")
         self._reaper.collect()
         core.require_eligible(prepared)
+        restarts = core.on_interrupt(prepared) == "restart"
 
         def begin() -> tuple[Decision, Flow[Answered]]:
             plan = core.plan_stream(prepared)
             return plan.decision, route(plan)
 
-        return Stream(prepared.decision, begin, self._performer, self._reaper)
+        return Stream(prepared.decision, begin, self._performer, self._reaper, restarts=restarts)
 
     def parse(self, messages: Messages, wanted: type[T], **asking: Unpack[Asking]) -> Parsed[T]:
         """Ask for an answer of the type `wanted` (a pydantic model, dataclass or typed dict) and return it as `.value`.
@@ -91,10 +100,24 @@ class Router(Facade):
         findings, then elsewhere; `InvalidOutputError` when none fits.
         """
         shape = Shape(wanted)
-        prepared = self._prepared(messages, asking, streaming=False, schema=shape.schema)
-        self._reaper.collect()
-        plan = self._core.plan(prepared, streaming=False, shape=shape)
-        return parsed_from(run_flow(route(plan), self._performer).reply, shape.value)
+        request, options = self._read(messages, asking, shape.schema)
+
+        def ask(deadline: float | None) -> Reply:
+            prepared = self._prepared_within(request, options, deadline)
+            return run_flow(route(self._core.plan(prepared, streaming=False, shape=shape)), self._performer).reply
+
+        keyed = keyed_from(request, options)
+        reply = ask(None) if keyed is None else self._core.replies.answer(keyed, ask)
+        return parsed_from(reply, check_again(reply, shape) if reply.replayed else shape.value)
+
+    def balances(self) -> tuple[BudgetBalance, ...]:
+        """Return how the budgets stand: one for each account whose window runs, those of views left out.
+
+        Asks the store, for two seconds at most; raises `StoreUnavailableError` when it does not answer.
+        """
+        self._refuse_when_closed()
+        core = self._core
+        return standing(core.budgets, core.books.balances(), core.clocks.wall())
 
     def close(self) -> None:
         """Close idle connections and hand on the last notices. Closing twice does nothing."""

@@ -155,7 +155,7 @@ class Case:
             except BaseException as error:
                 self.error = error
             self.seconds = time.monotonic() - begun
-            self.reserved = router._core.store.reserved.pico
+            self.reserved = router._core.books.local.reserved.pico
 
     async def asynchronous(self) -> None:
         """The same on the running loop."""
@@ -173,7 +173,7 @@ class Case:
             except BaseException as error:
                 self.error = error
             self.seconds = time.monotonic() - begun
-            self.reserved = router._core.store.reserved.pico
+            self.reserved = router._core.books.local.reserved.pico
 
 
 def make(kind: str, cases: list[Case], *, at_once: bool = True) -> None:

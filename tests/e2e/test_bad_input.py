@@ -206,7 +206,7 @@ def test_parameters_that_json_cannot_hold(options: dict[str, Any], words: str, h
             router.chat(PROMPT, **options)
         with pytest.raises(RequestError, match=words), router.stream(PROMPT, **options) as stream:
             list(stream)
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
 
 
 @pytest.mark.parametrize(("messages", "words"), MESSAGES, ids=range(len(MESSAGES)))

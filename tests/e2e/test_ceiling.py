@@ -122,7 +122,7 @@ def test_a_provider_that_ignores_the_cap_is_seen(server: FaultServer) -> None:
     one = dear(server, bills(10, times_the_cap=10))
     with Router(**routing(one)) as router:
         reply = router.chat(PROMPT, max_cost="0.02")
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
     cap = cap_of(one.seen[0])
     assert cap is not None
     assert reply.cost == of_tokens(10, cap * 10)
@@ -180,7 +180,7 @@ def test_all_attempts_together_stay_below_the_ceiling(name: str, max_cost: str, 
     error = caught.value
     assert sum((each.cost for each in error.attempts), Money(0)) == error.cost
     assert error.cost <= Money(max_cost)
-    assert router._core.store.reserved == Money(0)
+    assert router._core.books.local.reserved == Money(0)
 
 
 def test_a_fallback_that_no_longer_fits_is_not_tried(server: FaultServer) -> None:
@@ -279,7 +279,7 @@ def test_a_stream_left_early_is_charged_its_reservation(server: FaultServer) -> 
     with Router(**routing(one, on_event=events.append)) as router:
         with router.stream(PROMPT, max_cost="0.05") as stream:
             next(stream)
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
     [settled] = [each for each in events if type(each).__name__ == "Settled"]
     assert settled.basis == "reservation"
     assert settled.cost == settled.reserved > Money(0)

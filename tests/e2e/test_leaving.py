@@ -87,7 +87,7 @@ def test_leaving_a_stream_frees_its_connection_at_once(kind: str, after: int, se
         begun = time.monotonic()
         server.wait_idle(1.0, connections=0)
         assert time.monotonic() - begun < 1.0
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
 
     with nothing_left(), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -108,7 +108,7 @@ def test_dropping_a_stream_warns_and_frees_its_connection(kind: str, server: Fau
                 held.clear()
             server.wait_idle(1.0, connections=0)
             router.explain(PROMPT)
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
 
     async def asynchronous() -> None:
         async with AsyncRouter(**routing(one)) as router:
@@ -117,7 +117,7 @@ def test_dropping_a_stream_warns_and_frees_its_connection(kind: str, server: Fau
             with pytest.warns(ResourceWarning, match="async with router.stream"):
                 held.clear()
             await asyncio.to_thread(server.wait_idle, 1.0, connections=0)
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
 
     with nothing_left():
         sync() if kind == "sync" else in_loop(kind, asynchronous)
@@ -137,7 +137,7 @@ def test_what_a_dropped_stream_held_is_presumed_spent(kind: str, server: FaultSe
             with pytest.warns(ResourceWarning):
                 held.clear()
             router.chat(PROMPT, model=second.target)
-            assert router._core.store.reserved == Money(0)
+            assert router._core.books.local.reserved == Money(0)
 
     async def asynchronous() -> None:
         async with AsyncRouter(**routing(one, second, on_event=told.append)) as router:
@@ -146,7 +146,7 @@ def test_what_a_dropped_stream_held_is_presumed_spent(kind: str, server: FaultSe
             with pytest.warns(ResourceWarning):
                 held.clear()
             await router.chat(PROMPT, model=second.target)
-            assert router._core.store.reserved == Money(0)
+            assert router._core.books.local.reserved == Money(0)
 
     sync() if kind == "sync" else in_loop(kind, asynchronous)
     server.wait_idle(2.0, connections=0)
@@ -164,7 +164,7 @@ def test_a_stream_that_was_never_read_holds_nothing(server: FaultServer) -> None
                 _ = stream.reply
             del stream
             gc.collect()
-            assert router._core.store.reserved == Money(0)
+            assert router._core.books.local.reserved == Money(0)
     assert not one.seen
 
 
@@ -227,12 +227,12 @@ def test_cancelling_at_any_moment_leaves_nothing(kind: str, server: FaultServer)
     async def storm() -> None:
         async with AsyncRouter(**routing(*places, timeouts=QUICK)) as router:
             await asyncio.gather(*(one(router, number) for number in range(200)))
-            assert router._core.store.reserved == Money(0)
+            assert router._core.books.local.reserved == Money(0)
             assert len(asyncio.all_tasks()) == 1, asyncio.all_tasks()
             assert set(outcomes) <= {"answered", "cancelled", "AttemptsFailedError", "StreamInterruptedError"}
             assert outcomes["cancelled"] > 50
             await asyncio.to_thread(server.wait_idle, 1.0)
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
 
     with nothing_left(), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -255,7 +255,7 @@ def test_a_timeout_of_the_callers_own_is_told_apart_from_ours(kind: str, server:
                 async with asyncio.timeout(2.0):
                     await router.chat(PROMPT, deadline=0.1)
             assert isinstance(caught.value, AttemptsFailedError)
-            assert router._core.store.reserved == Money(0)
+            assert router._core.books.local.reserved == Money(0)
 
     in_loop(kind, ask)
     server.wait_idle(1.0, connections=0)
@@ -275,7 +275,7 @@ def test_an_interrupted_sync_call_leaves_nothing(server: FaultServer) -> None:
                 with router.stream(PROMPT, max_cost="0.05") as stream, pytest.raises(KeyboardInterrupt):
                     deque(stream, maxlen=0)
             timer.join()
-            assert router._core.store.reserved == Money(0)
+            assert router._core.books.local.reserved == Money(0)
         server.wait_idle(1.0, connections=0)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import pickle
 import signal
@@ -31,6 +32,7 @@ from modelroute import (
     Router,
     RouterClosedError,
 )
+from modelroute.testing import Answer, ScriptedRouter
 from modelroute.testing.faults import ok
 from modelroute.testing.server import FaultServer
 from tests.e2e.places import (
@@ -93,7 +95,7 @@ def test_one_router_in_32_threads(server: FaultServer) -> None:
         with Router(**routing(flaky, one, second, timeouts=QUICK)) as router, ThreadPoolExecutor(32) as pool:
             for done in [pool.submit(work, thread) for thread in range(32)]:
                 done.result(timeout=30)
-            assert router._core.store.reserved == Money(0)
+            assert router._core.books.local.reserved == Money(0)
             assert server.open_connections <= 33
         server.wait_idle(2.0, connections=0)
     assert len(replies) == 320
@@ -283,7 +285,7 @@ def test_two_routers_share_nothing(server: FaultServer) -> None:
         assert one.explain(PROMPT).target == second.target, "it has learned to leave the target alone"
         assert other.explain(PROMPT).target == limited.target
         assert other.chat(PROMPT).target == limited.target
-        assert one._core.store is not other._core.store
+        assert one._core.books.local is not other._core.books.local
         assert {seen.connection for seen in limited.seen}.__len__() == 2
         other.close()
         assert one.chat(PROMPT).text == RESCUED
@@ -316,6 +318,18 @@ def in_child(work: Any) -> bytes:
     _, status = os.waitpid(child, 0)
     assert status == 0, said and pickle.loads(said)
     return said
+
+
+def test_two_children_with_one_process_number_share_no_reservation() -> None:
+    """Numbers of processes come again: the second child must not be taken for the first, whose ids are settled."""
+    router = ScriptedRouter({"m@p": [Answer("yes")]})
+    numbers = [router._core.number()]
+    for _ in range(2):
+        router._core.after_fork()
+        router._core._numbers = itertools.count(1)  # as the parent had it at either fork
+        numbers.append(router._core.number())
+    assert len(set(numbers)) == 3
+    router.close()
 
 
 def test_a_router_works_on_both_sides_of_a_fork(server: FaultServer) -> None:
@@ -355,7 +369,7 @@ def test_a_fork_in_the_middle_of_a_stream_leaves_the_parents_stream_whole(server
             assert pickle.loads(in_child(child)) == RESCUED
             pieces += list(stream)
         assert "".join(piece.text for piece in pieces) == "one two three four five"  # type: ignore[union-attr]
-        assert router._core.store.reserved == Money(0)
+        assert router._core.books.local.reserved == Money(0)
     server.wait_idle(2.0, connections=0)
 
 

@@ -52,6 +52,7 @@ def test_a_call_is_read_once() -> None:
         {"on_interrupt": []}, {"timeouts": 5}, {"retry": 3}, {"retry": 3, "max_attempts": 2}, {"max_attempts": 0},
         {"max_attempts": "2"}, {"max_attempts": True}, {"task": ""}, {"task": 5}, {"conversation": ""}, {"model": ""},
         {"tags": 5}, {"tags": [""]}, {"tags": [["a"]]}, {"tags": [None]}, {"needs": 5},
+        {"tags": ["fine", "half \ud83d"]}, {"conversation": "\udc00"},
         {"needs": [[]]},
         {"vendors": 5}, {"vendors": []}, {"without": [None]}, {"jurisdictions": "Europe"}, {"max_cost": "dear"},
         {"max_cost": -1}, {"floor": "54"}, {"floor": {"a": "b"}}, {"allow_unbounded": "yes"}, {"licences": 1.5},

@@ -7,6 +7,7 @@ import pytest
 from modelroute.engine.commands import (
     Cancelled,
     Command,
+    Drop,
     Flow,
     Next,
     Open,
@@ -17,7 +18,7 @@ from modelroute.engine.commands import (
 )
 from modelroute.errors import ConfigurationError, RequestError
 from modelroute.money import ZERO
-from modelroute.runtime.drive import run_flow
+from modelroute.runtime.drive import run_flow, unwind
 from tests.runtime.flows import CALL, Notes, SyncWorld, attempts
 
 
@@ -128,3 +129,27 @@ def test_a_race_needs_the_async_router_and_leaves_nothing_behind() -> None:
     with pytest.raises(ConfigurationError, match="AsyncRouter"):
         run_flow(races(), world)
     assert world.tally.is_quiet()
+
+
+def test_a_flow_left_at_a_race_is_ended() -> None:
+    """One whose loop is gone: nothing is raced any more, so that nobody has lost and there is nothing to drop."""
+    world, ended = SyncWorld(), list[str]()
+
+    def flow() -> Flow[None]:
+        yield Reserve("r", (), 0.0)
+        slow = Open("m@p", CALL, 0, 5.0, 10.0)
+        try:
+            yield Race((slow, Sleep(1)))
+        except Cancelled:
+            yield Drop(slow)
+            ended.append("dropped")
+            raise
+        finally:
+            yield Settle("r", ZERO, final=True)
+
+    left = flow()
+    left.send(None)
+    unwind(left, left.send(None), world)
+    assert ended == ["dropped"]
+    assert world.tally.is_quiet()
+    assert world.tally.done == ["settle"]

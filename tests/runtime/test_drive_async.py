@@ -15,6 +15,7 @@ from modelroute.engine.commands import (
     Cancelled,
     Close,
     Command,
+    Drop,
     Flow,
     Next,
     Open,
@@ -282,6 +283,10 @@ def by_target(**seconds: float) -> Callable[[Command], float]:
     return lasts
 
 
+def and_sleeps(lasts: Callable[[Command], float]) -> Callable[[Command], float]:
+    return lambda command: command.seconds if isinstance(command, Sleep) else lasts(command)
+
+
 def test_losers_keep_running_and_are_picked_up() -> None:
     async def main() -> None:
         world, moments = AsyncWorld(by_target(a=1.0, b=3.0)), list[float]()
@@ -443,6 +448,176 @@ def test_an_entrant_that_fails_ends_the_race_and_the_losers() -> None:
             await drive(flow(), world)
         assert world.tally.is_quiet()
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    simulate(main)
+
+
+def test_a_dropped_loser_is_ended_and_what_it_opened_is_closed() -> None:
+    async def main() -> None:
+        world = AsyncWorld(and_sleeps(by_target(a=1.0, b=0.5, c=9.0)))
+
+        def flow() -> Flow[None]:
+            first, opened, slow, alarm = open_for("a"), open_for("b"), open_for("c"), Sleep(9)
+            one = yield Race((opened, first, slow, alarm))
+            assert isinstance(one, Won)
+            two = yield Race((first, slow, alarm))
+            assert isinstance(two, Won)
+            assert asyncio.get_running_loop().time() == pytest.approx(1.0)
+            for loser in (slow, alarm, open_for("c")):
+                assert (yield Drop(loser)) is None
+            assert len(asyncio.all_tasks()) == 1
+            for won in (one, two):
+                assert isinstance(won.result, Opened)
+                yield Close(won.result.exchange)
+
+        await drive(flow(), world)
+        assert world.tally.is_quiet()
+
+    simulate(main)
+
+
+@pytest.mark.parametrize("opened_first", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_loser_that_had_opened_unheard_is_closed_when_it_is_dropped(seed: int, opened_first: bool) -> None:
+    async def main() -> None:
+        world = AsyncWorld(by_target(a=1.0, b=0.5 if opened_first else 1.0))
+
+        def flow() -> Flow[None]:
+            alarm, other = Sleep(0), open_for("b")
+            yield Race((alarm, other))
+            opened = yield open_for("a")
+            assert isinstance(opened, Opened)
+            yield Drop(other)
+            assert len(world.tally.open) == 1
+            yield Close(opened.exchange)
+
+        await drive(flow(), world)
+        assert not opened_first or world.tally.done.count("open") == 2
+        assert world.tally.is_quiet()
+
+    simulate(main, seed)
+
+
+@pytest.mark.parametrize("problem", [None, RequestError("cannot be")])
+def test_losers_nobody_picks_up_are_ended_with_the_flow(problem: Exception | None) -> None:
+    async def main() -> None:
+        world = AsyncWorld(and_sleeps(by_target(a=1.0, b=2.0)))
+
+        def flow() -> Flow[str]:
+            won = yield Race((open_for("a"), open_for("b"), Sleep(99)))
+            assert isinstance(won, Won)
+            assert isinstance(won.result, Opened)
+            yield Close(won.result.exchange)
+            if problem is not None:
+                raise problem
+            return "done"
+
+        if problem is None:
+            assert await drive(flow(), world) == "done"
+        else:
+            with pytest.raises(RequestError):
+                await drive(flow(), world)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert world.tally.is_quiet()
+
+    simulate(main)
+
+
+def test_dropping_is_not_interrupted() -> None:
+    """A loser that takes its time to go is waited for, however often the caller is cancelled meanwhile."""
+
+    async def main() -> None:
+        world, ended = AsyncWorld(), list[str]()
+
+        async def lingers(command: Sleep) -> None:
+            try:
+                await asyncio.sleep(command.seconds)
+            except asyncio.CancelledError:
+                await asyncio.sleep(1.0)
+                ended.append("lingered")
+                raise
+
+        world.sleep = lingers  # type: ignore[method-assign]
+
+        def flow() -> Flow[None]:
+            long = Sleep(9)
+            try:
+                yield Race((Sleep(0.1), long))
+                yield Drop(long)
+                ended.append("dropped")
+                yield Sleep(5)
+            except Cancelled:
+                ended.append("cancelled")
+                raise
+
+        task = asyncio.ensure_future(drive(flow(), world))
+        for after in (0.5, 0.2):
+            await asyncio.sleep(after)
+            task.cancel()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+        assert ended == ["lingered", "dropped", "cancelled"]
+        assert asyncio.get_running_loop().time() == pytest.approx(1.1)
+
+    simulate(main)
+
+
+def test_a_flow_is_cancelled_only_once_its_loser_is_dropped() -> None:
+    async def main() -> None:
+        world, order = AsyncWorld(), list[str]()
+
+        def flow() -> Flow[None]:
+            other = open_for("b")
+            opened = yield open_for("a")
+            assert isinstance(opened, Opened)
+            yield Race((Sleep(0), other))
+            try:
+                yield Close(opened.exchange)
+                yield Drop(other)
+                order.append("dropped")
+                yield Sleep(9)
+            except Cancelled:
+                order.append("cancelled")
+                raise
+
+        run = AsyncRun(flow(), world)
+        run.start()
+        while not isinstance(run.command, Close):
+            await run.step()
+        await run.unwind()
+        assert order == ["dropped", "cancelled"]
+        assert world.tally.is_quiet()
+
+    simulate(main)
+
+
+def test_a_flow_given_up_at_a_race_cuts_what_was_opened_unheard() -> None:
+    class Wire(Line):
+        cuts = 0
+
+        def cut(self) -> None:
+            Wire.cuts += 1
+
+    async def main() -> None:
+        world = AsyncWorld()
+
+        async def opens(command: Open) -> Opened:
+            await asyncio.sleep(command.connect)
+            return Opened(Wire(command.target))
+
+        world.open = opens  # type: ignore[method-assign]
+
+        def flow() -> Flow[None]:
+            yield Race((Sleep(0), Open("a", CALL, 0, 1.0, 10.0), Open("b", CALL, 0, 9.0, 10.0)))
+            yield Sleep(0)
+
+        run = AsyncRun(flow(), world)
+        run.start()
+        await run.step()
+        await asyncio.sleep(2.0)
+        left = run.abandon()
+        assert left is not None
+        assert Wire.cuts == 1
 
     simulate(main)
 

@@ -4,14 +4,29 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from modelroute.money import Money
+from modelroute.runtime import sink as sink_module
 from modelroute.runtime.sink import QUEUE, Sink
 from modelroute.types.attempt import Attempt
 from modelroute.types.failure import Failure, Kind
-from modelroute.types.notices import Attempted, Decided, Finished, Held, RouterEvent, Settled
+from modelroute.types.notices import (
+    Attempted,
+    BudgetRefused,
+    Decided,
+    Dropped,
+    Finished,
+    Held,
+    Overrun,
+    RouterEvent,
+    Settled,
+    StoreFailed,
+    Tripped,
+)
 from tests.runtime.flows import DECISION
 
 FAILURE = Failure(Kind.RATE_LIMITED, "slow down", status=429)
@@ -95,7 +110,27 @@ def test_a_stuck_listener_costs_notices_and_nothing_else() -> None:
     assert not sink.flush(timeout=0.0)
     stuck.go_on.set()
     sink.close()
-    assert len(stuck.heard) == QUEUE + 1
+    assert stuck.heard == [*(finished(number) for number in range(QUEUE + 1)), Dropped(50)]
+
+
+def test_what_is_missing_is_told_once_and_under_lasting_load_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap is told before the listeners have caught up, and no oftener than its telling is worth."""
+    monkeypatch.setattr(sink_module, "QUEUE", 10)
+    monkeypatch.setattr(sink_module, "UNTOLD", 5)
+    stuck = Stuck()
+    sink = Sink(stuck)
+    sink.emit(finished(0))
+    assert stuck.began.wait(5)
+    for number in range(1, 18):
+        sink.emit(replace(finished(number), at=float(number)))
+    stuck.go_on.set()
+    assert sink.flush()
+    assert [event.at for event in stuck.heard if not isinstance(event, Dropped)] == list(range(11))
+    assert [event for event in stuck.heard if isinstance(event, Dropped)] == [Dropped(7, 1.0)]
+    sink.emit(finished(0))
+    sink.close()
+    sink.emit(finished(0))
+    assert (sink.dropped, sum(isinstance(event, Dropped) for event in stuck.heard)) == (8, 1)
 
 
 @pytest.mark.parametrize("problem", [ValueError("private"), SystemExit(3), KeyboardInterrupt()])
@@ -177,21 +212,65 @@ def test_the_logger_says_the_same(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="modelroute")
     failed = Attempt(2, "m@p", "retry", FAILURE, Money(1), Money(0), "unbilled", None, 0.2, None)
     sink = Sink(None)
-    sink.emit(Decided("r1", DECISION))
-    sink.emit(Attempted("r1", failed))
-    sink.emit(Settled("r1", "r1.1", "m@p", Money(1), Money("0.5"), "estimate"))
-    sink.emit(Held("r1", "m@p", 1, 1_800_000_000.0, FAILURE))
-    sink.emit(finished(1))
-    sink.emit(Finished("r2", None, FAILURE, Money(0), 1.25, 3))
+    for event in (
+        Decided("r1", DECISION),
+        Attempted("r1", failed),
+        Attempted("r1", replace(failed, failure=None, why="first")),
+        Settled("r1", "r1.1", "m@p", Money(1), Money("0.5"), "estimate"),
+        Held("r1", "m@p", 1, 1_800_000_000.0, FAILURE),
+        finished(1),
+        Finished("r2", None, FAILURE, Money(0), 1.25, 3),
+        Tripped("m@p", 1, "open", "5 failures in a row", 1_800_000_000.0),
+        Tripped("m@p", 1, "half_open", "its time is up"),
+        Tripped("m@p", 1, "closed", "the probe was answered"),
+        BudgetRefused("r1", "team", "team:2026-10", Money(1), Money("0.5"), moved_on=True),
+        BudgetRefused("r1", "team", "team:2026-10", Money(1), Money("0.5"), moved_on=False),
+        Overrun("r1", "m@p", Money(1), Money(2)),
+        StoreFailed("r1", "redis", "no answer within 1 s", refused=True),
+        StoreFailed("r1", "redis", "no answer within 1 s", refused=False),
+    ):
+        sink.emit(event)
     sink.close()
+    no_room = "r1 does not fit budget team (team:2026-10), which has $0.50 left of the $1.00 wanted"
     assert [(record.levelname, record.getMessage()) for record in caplog.records][1:] == [
         ("WARNING", "r1 attempt 2. m@p (retry): rate_limited HTTP 429: slow down in 0.20 s, $0 (unbilled)"),
+        ("DEBUG", "r1 attempt 2. m@p (first): answered in 0.20 s, $0 (unbilled)"),
         ("DEBUG", "r1 settled r1.1 at $0.50 by estimate"),
         ("WARNING", "r1 holds m@p lane 1 until 1800000000: rate_limited HTTP 429: slow down"),
         ("INFO", "r1 finished in 0.50 s, $1.00, 1 attempts: m@p"),
         ("INFO", "r2 finished in 1.25 s, $0, 3 attempts: failed: rate_limited HTTP 429: slow down"),
-    ]
+        ("WARNING", "the breaker of m@p place 1 is open until 1800000000: 5 failures in a row"),
+        ("INFO", "the breaker of m@p place 1 is half-open: its time is up"),
+        ("INFO", "the breaker of m@p place 1 is closed: the probe was answered"),
+        ("INFO", f"{no_room}; something cheaper is tried"),
+        ("WARNING", f"{no_room}; refused"),
+        ("ERROR", "r1 overran: m@p billed $2.00 where at most $1.00 was expected; check its price and output cap"),
+        ("ERROR", "r1: the store redis failed, so it is refused: no answer within 1 s"),
+        ("ERROR", "r1: the store redis failed, so it is not recorded: no answer within 1 s"),
+    ]  # fmt: skip
     assert caplog.records[0].getMessage().startswith("r1 decided: ")
+
+
+def test_every_notice_has_words_and_a_level(caplog: pytest.LogCaptureFixture) -> None:
+    """One that was added and forgotten would be an error of the logger in every request."""
+    caplog.set_level(logging.DEBUG, logger="modelroute")
+    failed = Attempt(2, "m@p", "retry", FAILURE, Money(1), Money(0), "unbilled", None, 0.2, None)
+    told: dict[type, RouterEvent] = {
+        type(event): event
+        for event in (
+            Decided("r1", DECISION), Attempted("r1", failed), Held("r1", "m@p", 1, 1.0, FAILURE), finished(1),
+            Settled("r1", "r1.1", "m@p", Money(1), Money(1), "estimate"), Tripped("m@p", 1, "open", "why"),
+            BudgetRefused("r1", "team", "team", Money(1), Money(1), moved_on=True), Dropped(1),
+            Overrun("r1", "m@p", Money(1), Money(2)), StoreFailed("r1", "redis", "why", refused=True),
+        )
+    }  # fmt: skip
+    assert set(told) == set(get_args(RouterEvent))
+    sink = Sink(None)
+    for event in told.values():
+        sink.emit(event)
+    sink.close()
+    assert len(caplog.records) == len(told)
+    assert not any(record.exc_info for record in caplog.records)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -207,7 +286,7 @@ def test_a_forked_child_begins_anew_whatever_was_locked() -> None:
         child = os.fork()
     if child == 0:
         heard = list[RouterEvent]()
-        sink._on_event = heard.append
+        sink._ears = Sink(heard.append)._ears
         threading.Timer(10, os._exit, [3]).start()
         sink.emit(finished(2))
         sink.close()

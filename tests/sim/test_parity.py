@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelroute import Catalog, Model, ModelRouteError, Policy, Scenario, cheapest
+from modelroute import Catalog, Model, ModelRouteError, Policy, Restarted, Scenario, TextDelta, cheapest
 from modelroute.testing import ScriptedAsyncRouter, ScriptedRouter, run_simulated
 from modelroute.testing.script import Script, random_step, swarm
 from tests.sim.world import PROMPT, random_providers
@@ -35,11 +35,16 @@ def asked(seed: int) -> list[tuple[bool, dict[str, Any]]]:
                 "max_cost": rng.choice((None, 0.003, 0.5)),
                 "deadline": rng.choice((None, 3.0, 30.0)),
                 "max_attempts": rng.randrange(1, 5),
-                "on_interrupt": rng.choice(("raise", "buffer")),
+                "on_interrupt": rng.choice(("raise", "buffer", "restart")),
             },
         )
         for _ in range(3)
     ]
+
+
+def heard(event: object) -> str:
+    """What a caller notes down of an event."""
+    return event.text if isinstance(event, TextDelta) else f"<{event}>" if isinstance(event, Restarted) else ""
 
 
 def outcome(error: ModelRouteError | None, text: str, cost: object, attempts: Any) -> tuple[Any, ...]:
@@ -60,8 +65,8 @@ def sync_trace(seed: int) -> list[Any]:
             try:
                 if streamed:
                     with router.stream(PROMPT, **options) as stream:
-                        for piece in stream.text:
-                            text += piece
+                        for event in stream:
+                            text += heard(event)
                         reply = stream.reply
                 else:
                     reply = router.chat(PROMPT, **options)
@@ -84,8 +89,8 @@ def async_trace(seed: int) -> list[Any]:
                 try:
                     if streamed:
                         async with router.stream(PROMPT, **options) as stream:
-                            async for piece in stream.text:
-                                text += piece
+                            async for event in stream:
+                                text += heard(event)
                             reply = stream.reply
                     else:
                         reply = await router.chat(PROMPT, **options)

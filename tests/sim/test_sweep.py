@@ -12,9 +12,20 @@ from typing import Any
 
 import pytest
 
-from modelroute import Catalog, ModelRouteError, Money, Policy, Scenario, cheapest
-from modelroute.engine.commands import Batch, Failed, Next, Open, Reserve
-from modelroute.testing import Answer, Cuts, Fails, Failure, Kind, ScriptedAsyncRouter, ScriptedRouter, run_simulated
+from modelroute import Catalog, Hedge, ModelRouteError, Money, Policy, Scenario, cheapest
+from modelroute.engine.commands import Batch, Close, Failed, Next, Open, Opened, Reserve
+from modelroute.testing import (
+    Answer,
+    Cuts,
+    Fails,
+    Failure,
+    Garbles,
+    Kind,
+    ScriptedAsyncRouter,
+    ScriptedRouter,
+    Slow,
+    run_simulated,
+)
 from modelroute.testing.checks import InvariantViolatedError, WatchedStore, check_c1, check_m3, check_s6
 from modelroute.testing.script import Step
 from modelroute.types.claims import Refused
@@ -28,6 +39,41 @@ SCENARIOS: dict[str, dict[str, list[Step]]] = {
     "all fail": {"a@one": [Fails(Failure(Kind.UNREACHABLE))], "b@two": [Fails(Failure(Kind.TRANSIENT))]},
 }
 POLICY = Policy(default=Scenario(prefer=cheapest))
+
+SPACED = Answer("hello there", pieces=3, between=0.1)
+RESTARTS: dict[str, dict[str, list[Step]]] = {
+    "a cut answer, then another": {"a@one": [Cuts(3, SPACED)], "b@two": [SPACED]},
+    "cut again and again": {
+        "a@one": [Cuts(3, SPACED)],
+        "b@two": [Garbles(2, True, SPACED)],
+        "c@three": [Cuts(4, SPACED)],
+    },
+}
+"""Streams that begin anew after content."""
+
+UNWELL = Fails(Failure(Kind.UNAVAILABLE), delay=1.0)
+
+RACES: dict[str, dict[str, list[Step]]] = {
+    "the second wins": {"a@one": [Slow(5.0)], "b@two": [Slow(0.5)]},
+    "the first wins": {"a@one": [Slow(1.0)], "b@two": [Slow(5.0)]},
+    "the first wins before the second opened": {"a@one": [Slow(1.0)], "b@two": [Fails(UNWELL.failure, delay=9.0)]},
+    "the first fails, the second goes on": {"a@one": [UNWELL], "b@two": [Slow(2.0)]},
+    "the second fails, the first goes on": {"a@one": [Slow(3.0)], "b@two": [UNWELL]},
+    "the winner breaks, a third answers": {
+        "a@one": [Slow(5.0)],
+        "b@two": [Cuts(3, SPACED)],
+        "c@three": [Answer("hello")],
+    },
+    "three run at once": {"a@one": [Slow(5.0)], "b@two": [Slow(4.0)], "c@three": [Slow(3.0)]},
+    "both fail": {"a@one": [UNWELL], "b@two": [UNWELL]},
+}
+"""Requests whose first attempt is slow to begin, so that others run beside it."""
+
+HEDGED = Policy(
+    default=Scenario(prefer=cheapest),
+    hedge=Hedge(after=0.5, max_extra=2),
+    on_interrupt="restart",
+)
 
 
 class Interrupted(BaseException):
@@ -70,7 +116,12 @@ class AsyncNth(Nth):
         await asyncio.sleep(0)
         answer = method(command)
         answer = await answer if isinstance(answer, Awaitable) else answer
-        await asyncio.sleep(0)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if isinstance(answer, Opened):  # a performer closes what it opened when it is cancelled
+                self._performer.close(Close(answer.exchange))
+            raise
         return answer
 
 
@@ -104,26 +155,37 @@ def check(router: ScriptedRouter | ScriptedAsyncRouter, store: WatchedStore) -> 
 
 
 def watch(router: Any) -> WatchedStore:
-    store = WatchedStore(router._core.store)
-    router._performer._store = store
+    store = WatchedStore(router._core.books.local)
+    router._core.books.local = store
     return store
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["chat", "stream"])
+def breaks(command: Any) -> Any:
+    """A performer that does what none may: it raises."""
+    raise OSError("broken")
+
+
 @pytest.mark.parametrize("act", [fails, times_out, interrupts])
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_sync(scenario: str, act: Callable[[Any], Any], streamed: bool) -> None:
+@pytest.mark.parametrize(
+    ("script", "mode"),
+    [
+        *((script, mode) for script in SCENARIOS.values() for mode in ("chat", "raise")),
+        *((script, "restart") for script in RESTARTS.values()),
+    ],
+    ids=[*(f"{name}-{mode}" for name in SCENARIOS for mode in ("chat", "stream")), *(f"{n}-restart" for n in RESTARTS)],
+)
+def test_sync(script: dict[str, list[Step]], mode: str, act: Callable[[Any], Any]) -> None:
     nth, reached = 0, True
     while reached:
         nth += 1
-        with ScriptedRouter(SCENARIOS[scenario], policy=POLICY, catalog=Catalog()) as router:
+        with ScriptedRouter(script, policy=POLICY, catalog=Catalog()) as router:
             store = watch(router)
             performer = Nth(router._performer, nth, act)
             router._performer = performer  # type: ignore[assignment]
             router._reaper._performer = performer
             try:
-                if streamed:
-                    with router.stream("x" * 3000, max_cost=0.5) as stream:
+                if mode != "chat":
+                    with router.stream("x" * 3000, max_cost=0.5, on_interrupt=mode) as stream:  # type: ignore[arg-type]
                         list(stream)
                 else:
                     router.chat("x" * 3000, max_cost=0.5)
@@ -136,24 +198,34 @@ def test_sync(scenario: str, act: Callable[[Any], Any], streamed: bool) -> None:
     assert nth > 4
 
 
+ASYNC: dict[str, tuple[dict[str, list[Step]], Policy]] = {
+    **{name: (script, POLICY) for name, script in SCENARIOS.items()},
+    **{name: (script, HEDGED) for name, script in RACES.items()},
+    **{f"{name}, anew": (script, HEDGED) for name, script in RESTARTS.items()},
+}
+
+
+async def call(router: ScriptedAsyncRouter, streamed: bool) -> None:
+    if streamed:
+        async with router.stream("x" * 3000, max_cost=0.5) as stream:
+            async for _ in stream:
+                pass
+    else:
+        await router.chat("x" * 3000, max_cost=0.5)
+
+
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["chat", "stream"])
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", ASYNC)
 def test_async_cancelled_at_every_command(scenario: str, streamed: bool, twice: bool) -> None:
+    script, policy = ASYNC[scenario]
+
     async def at(nth: int) -> bool:
-        router = ScriptedAsyncRouter(SCENARIOS[scenario], policy=POLICY, catalog=Catalog())
+        router = ScriptedAsyncRouter(script, policy=policy, catalog=Catalog())
         store = watch(router)
         performer: AsyncNth
 
-        async def call() -> None:
-            if streamed:
-                async with router.stream("x" * 3000, max_cost=0.5) as stream:
-                    async for _ in stream:
-                        pass
-            else:
-                await router.chat("x" * 3000, max_cost=0.5)
-
-        task = asyncio.ensure_future(call())
+        task = asyncio.ensure_future(call(router, streamed))
 
         def cancel(command: Any) -> None:
             task.cancel()
@@ -179,20 +251,25 @@ def test_async_cancelled_at_every_command(scenario: str, streamed: bool, twice: 
     assert nth > 4
 
 
-@pytest.mark.parametrize("act", [fails, times_out])
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_async_fails_at_every_command(scenario: str, act: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("streamed", [False, True], ids=["chat", "stream"])
+@pytest.mark.parametrize("act", [fails, times_out, breaks])
+@pytest.mark.parametrize("scenario", ASYNC)
+def test_async_fails_at_every_command(scenario: str, act: Callable[[Any], Any], streamed: bool) -> None:
+    script, policy = ASYNC[scenario]
+
     async def at(nth: int) -> bool:
-        router = ScriptedAsyncRouter(SCENARIOS[scenario], policy=POLICY, catalog=Catalog())
+        router = ScriptedAsyncRouter(script, policy=policy, catalog=Catalog())
         store = watch(router)
         performer = AsyncNth(router._performer, nth, act)
         router._performer = performer  # type: ignore[assignment]
         try:
-            await router.chat("x" * 3000, max_cost=0.5)
+            await call(router, streamed)
         except InvariantViolatedError:
             raise
         except ModelRouteError:
             pass
+        except OSError:
+            assert act is breaks
         await router.aclose()
         check(router, store)
         check_c1()

@@ -15,14 +15,17 @@ from functools import partial
 from typing import Any
 
 from modelroute import (
+    Attempt,
     AttemptsFailedError,
     Catalog,
+    Hedge,
     Model,
     ModelRouteError,
     Money,
     Policy,
     Price,
     Provider,
+    Restarted,
     Retry,
     Scenario,
     StreamInterruptedError,
@@ -30,10 +33,12 @@ from modelroute import (
     cheapest,
 )
 from modelroute.engine.commands import Close, Reserve, Settle
+from modelroute.resilience.latency import KNOWN
 from modelroute.testing.checks import LATENESS, Observed, WatchedStore, check_all, check_c1, check_m3, check_s6
 from modelroute.testing.script import Answer, Fails, Script, Step, random_step, swarm
-from modelroute.testing.scripted import ScriptedAsyncRouter, SeenCall
+from modelroute.testing.scripted import EPOCH, ScriptedAsyncRouter, SeenCall
 from modelroute.types.failure import Kind
+from modelroute.types.timeouts import STREAM_DEADLINE
 
 __all__ = ["Request", "World", "random_providers", "random_requests", "tagged"]
 
@@ -49,6 +54,13 @@ SLOW_STORE = 0.6
 """Seconds a slow store may add to a wait: a reservation and a close that take up to 0.21 s each, a settlement 0.05
 s.
 """
+
+
+SLOW_RACE = 0.5
+"""Seconds more where attempts race: another reservation, and another attempt to close and settle."""
+
+RESTARTED = STREAM_DEADLINE
+"""Seconds that a stream which begins anew may take to its first content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +92,8 @@ class Request:
             "deadline": self.deadline,
             "max_attempts": self.max_attempts,
         }
-        if self.mode == "buffer":
-            asked["on_interrupt"] = "buffer"
+        if self.mode in {"buffer", "restart"}:
+            asked["on_interrupt"] = self.mode
         return asked
 
 
@@ -151,6 +163,22 @@ def random_requests(rng: random.Random, count: int) -> list[Request]:
     return made
 
 
+def some_restart(requests: list[Request], rng: random.Random) -> list[Request]:
+    """Return `requests`, a few of the streamed ones asking to begin anew when they break."""
+    return [
+        replace(request, mode="restart") if request.mode == "stream" and rng.random() < 0.4 else request
+        for request in requests
+    ]
+
+
+def random_hedge(rng: random.Random) -> Hedge | None:
+    """Whether a world hedges, and how soon."""
+    if rng.random() < 0.7:
+        return None
+    after = rng.choice((None, 0.02, 0.3, 2.0, 6.0))
+    return Hedge(after, max_extra=rng.choice((1, 1, 2)))
+
+
 class Laggy:
     """A performer whose store takes its time: reserving and settling can then be cancelled in the middle."""
 
@@ -191,20 +219,25 @@ class World:
         providers = random_providers(rng)
         targets = [f"{model.name}@{provider.name}" for provider in providers for model in provider.models]  # type: ignore[union-attr]
         script = RandomScript(rng, targets)
+        more = random.Random(-1 - self.seed)  # its own, so that the worlds of older seeds stay as they were
+        hedge = random_hedge(more)
         router = ScriptedAsyncRouter(
             script,
             providers=providers,
-            policy=Policy(default=Scenario(prefer=cheapest)),
+            policy=Policy(default=Scenario(prefer=cheapest), hedge=hedge),
             catalog=Catalog(),
             retry=Retry(),
             seed=self.seed,
         )
-        store = WatchedStore(router._core.store)
-        router._performer._store = store  # type: ignore[assignment]
-        router._reaper._performer._store = store  # type: ignore[attr-defined]
+        store = WatchedStore(router._core.books.local)
+        router._core.books.local = store  # type: ignore[assignment]
         if self.laggy:
             router._performer = Laggy(router._performer, rng)  # type: ignore[assignment]
-        requests = random_requests(rng, 6)
+        if hedge is not None and hedge.after is None:
+            for target in targets:
+                for _ in range(KNOWN):
+                    router._core.experience.answered(target, EPOCH, None, 0.25)
+        requests = some_restart(random_requests(rng, 6), more)
         observed = [self._observed(router, request) for request in requests]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
@@ -216,7 +249,8 @@ class World:
         await router.aclose()
         for request, each in zip(requests, observed, strict=True):
             each.calls = [call for call in router.calls if _number(call) == request.number]
-            check_all(each, slack=SLOW_STORE if self.laggy else LATENESS)
+            slack = SLOW_STORE + (SLOW_RACE if hedge is not None else 0.0)
+            check_all(each, slack=slack if self.laggy else LATENESS)
             self._note(request, each)
         self.seen["refused by the store"] += store.refusals
         check_m3(store)
@@ -281,12 +315,16 @@ class World:
                 finally:
                     bound = deadline if not committed or request.deadline is not None else None
                     idle = began + SILENT_EVENTS * IDLE if committed else None
+                    if idle is not None and request.mode == "restart":
+                        idle += RESTARTED
                     limits = [limit for limit in (bound, idle) if limit is not None]
                     observed.waits.append((began, now(), min(limits) if limits else None))
                 committed = True
                 taken += 1
                 if isinstance(event, TextDelta):
                     observed.received.append(event.text)
+                elif isinstance(event, Restarted):
+                    observed.restarts.append(len(observed.received))
                 if request.leaves_after is not None and taken > request.leaves_after:
                     self.seen["left early"] += 1
                     return
@@ -311,6 +349,12 @@ class World:
         seen["buffered past a cut"] += request.mode == "buffer" and reply is not None and len(attempts) > 1
         seen["charged a reservation"] += any(attempt.basis == "reservation" for attempt in attempts)
         seen["capped by the ceiling"] += reply is not None and reply.finish == "length"
+        seen["restarted"] += bool(observed.restarts)
+        seen["restarted to the end"] += reply is not None and bool(observed.restarts)
+        seen["hedge won by the second"] += any(a.why == "hedge" and a.succeeded for a in attempts)
+        seen["hedge won by the first"] += any(a.why == "hedge" and _lost(a) for a in attempts)
+        seen["hedge loser billed"] += any(_lost(attempt) and attempt.cost.pico > 0 for attempt in attempts)
+        seen["hedge went on alone"] += any(a.why == "hedge" for a in attempts) and not any(map(_lost, attempts))
         seen["silent target passed over"] += any(
             attempt.failure is not None and attempt.failure.kind is Kind.SILENT for attempt in attempts
         )
@@ -320,6 +364,10 @@ def _number(call: SeenCall) -> int:
     messages: Any = call.sent["messages"]
     head: str = messages[0]["content"]
     return int(head[1 : head.index("]")])
+
+
+def _lost(attempt: Attempt) -> bool:
+    return attempt.failure is not None and "lost the race" in attempt.failure.message
 
 
 def _waited(observed: Observed) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ import pytest
 
 from modelroute.errors import ConfigurationError, UnknownNameError
 from modelroute.testing import faults
-from modelroute.testing.exchange import Exchange, fingerprint
+from modelroute.testing.exchange import Exchange, SeenRequest, fingerprint
 from modelroute.testing.faults import custom, ok, says
 from modelroute.testing.server import FaultServer, ServerBusyError
 from tests.testing import raw
@@ -275,20 +274,46 @@ def test_nobody_answers_on_an_unanswered_port() -> None:
         socket.create_connection(("127.0.0.1", port), timeout=0.2)
 
 
-def test_the_command_line_lists_the_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    from modelroute.testing.server import main
+def test_every_request_is_told_when_it_has_ended() -> None:
+    told: list[SeenRequest] = []
+    with FaultServer(on_ended=told.append) as server:
+        for model in ("ok", "reset_before_headers", "cut"):
+            raw.ask(server, model)
+        raw.ask(server, "silent", limit=0.05)
+        server.wait_idle(1.0, connections=0)
+        assert [(seen.behaviour, seen.ending, seen.streamed) for seen in told] == [
+            ("ok", "answered", True),
+            ("reset_before_headers", "reset", True),
+            ("cut", "closed", True),
+            ("silent", "client left", True),
+        ]
+        assert told == server.requests
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        connection.sendall(raw.request_bytes("silent", stream=False))
+        while len(server.requests) < 5 or not server.requests[4].behaviour:
+            time.sleep(0.005)
+        assert server.requests[4].ending == "under way"
+    connection.close()
+    assert (told[-1].ending, told[-1].streamed) == ("stopped", False)
 
-    assert main(["--list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(faults.FAULTS)
-    assert any(line.startswith("429_quota") and "exhausted" in line for line in lines)
+
+def test_it_remembers_as_many_as_asked_and_waits_for_all() -> None:
+    with FaultServer(remember=2) as server:
+        hanging = socket.create_connection(("127.0.0.1", server.port))
+        hanging.sendall(raw.request_bytes("silent"))
+        while not (server.requests and server.requests[0].behaviour):
+            time.sleep(0.005)
+        for _ in range(3):
+            chat(server, "ok")
+        assert [seen.number for seen in server.requests] == [3, 4]
+        with pytest.raises(ServerBusyError, match=r"1 \(silent\)"):
+            server.wait_idle(0.02)
+        hanging.close()
+        server.wait_idle(1.0)
 
 
-def test_the_command_line_serves_until_interrupted() -> None:
-    command = [sys.executable, "-m", "modelroute.testing.server", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = next(line for line in process.stdout if line.startswith("serving at ")).split()[2].rstrip(";")
-        assert CLIENT.post(f"{url}/chat/completions", json={"model": "503"}).status_code == 503
-        process.send_signal(2)
-        assert process.wait(10) == 0
+def test_models_name_the_faults_that_are_offered() -> None:
+    with FaultServer(only=["503"], default="401") as server:
+        assert [chat(server, model).status_code for model in ("503", "529", "gpt")] == [503, 401, 401]
+        listed = json.loads(urllib.request.urlopen(f"{server.url}/models").read())
+        assert [row["id"] for row in listed["data"]] == ["503"]

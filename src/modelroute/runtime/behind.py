@@ -6,7 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
-__all__ = ["Behind"]
+__all__ = ["PATIENCE", "Behind"]
+
+PATIENCE = 5.0
+"""Seconds that closing a router waits for settlements."""
 
 _LOGGER = logging.getLogger("modelroute")
 
@@ -23,10 +26,14 @@ class Behind:
         self._work.add(task)
         task.add_done_callback(self._ended)
 
-    async def settle_behind(self) -> None:
-        """Wait for everything that is still under way."""
-        while self._work:
-            await asyncio.wait(tuple(self._work))
+    async def settle_behind(self, timeout: float = PATIENCE) -> None:
+        """Wait for everything that is still under way, at most `timeout` seconds: a store may hang."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while self._work and loop.time() < end:
+            await asyncio.wait(tuple(self._work), timeout=end - loop.time())
+        for work in tuple(self._work):
+            work.cancel()  # the waiting for it, that is: the settlement goes on, on a thread of the store's own
 
     def _ended(self, task: asyncio.Future[None]) -> None:
         self._work.discard(task)

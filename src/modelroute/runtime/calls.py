@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from modelroute.errors import RequestError, shown
@@ -10,6 +11,7 @@ from modelroute.resilience.backoff import Retry
 from modelroute.runtime.options import CallOptions, constraints_from, names
 from modelroute.runtime.parameters import checked, one_choice, output_cap_of, taken_schema, tools_of
 from modelroute.runtime.words import refuse_misspelled
+from modelroute.types.hedge import HedgeLike
 from modelroute.types.messages import as_messages
 from modelroute.types.request import JsonSchema, Request
 from modelroute.types.timeouts import Timeouts
@@ -48,12 +50,14 @@ class Routing(TypedDict, total=False):
     max_attempts: int | None
     retry: Retry | None
     on_interrupt: OnInterrupt | None
+    hedge: HedgeLike
     conversation: str | None
 
 
 class Asking(Routing, total=False):
-    """A call's keywords: how to route, and what to send by OpenAI's names."""
+    """A call's keywords: how to route, what to send by OpenAI's names, and the key under which its reply is kept."""
 
+    idempotency_key: str | None
     tools: Iterable[Mapping[str, object]] | None
     tool_choice: str | Mapping[str, object] | None
     max_tokens: int | None
@@ -71,13 +75,17 @@ class Asking(Routing, total=False):
 
 _ROUTING = frozenset(Routing.__annotations__)
 _OUR_FIELDS = frozenset({"model", "messages", "stream", "stream_options"})
-_NAMED = frozenset({"tools", "tool_choice", "max_tokens", "max_completion_tokens", "effort", "extra_body"})
+_NAMED = frozenset(
+    {"tools", "tool_choice", "max_tokens", "max_completion_tokens", "effort", "extra_body", "idempotency_key"}
+)
 
 
 def options_from(**routing: Unpack[Routing]) -> CallOptions:
     """Return the options that `routing` states. Raises `RequestError` for what cannot be meant."""
     unknown = set(routing) - _ROUTING
     if unknown:
+        if "idempotency_key" in unknown:
+            raise RequestError("idempotency_key= names one request: pass it to chat() or parse() itself")
         refuse_misspelled(unknown)
         raise RequestError(f"unknown option {min(unknown)!r}; parameters for the model belong to the call itself")
     task, conversation = routing.get("task"), routing.get("conversation")
@@ -107,6 +115,7 @@ def options_from(**routing: Unpack[Routing]) -> CallOptions:
         timeouts=routing.get("timeouts"),
         retry=_retry(routing.get("retry"), routing.get("max_attempts")),
         on_interrupt=routing.get("on_interrupt"),
+        hedge=routing.get("hedge"),
         conversation=conversation,
     )
 
@@ -150,7 +159,9 @@ def request_from(
         effort=_effort(worded if effort is None else effort),
         parameters={name: value for name, value in sent.items() if value is not None},
     )
-    return request, options_from(**routing)  # type: ignore[arg-type]
+    options = options_from(**routing)  # type: ignore[arg-type]
+    key = asking.get("idempotency_key")
+    return request, options if key is None else replace(options, idempotency_key=cast(str, key))
 
 
 def _refuse_ours(extra: Mapping[str, object]) -> None:

@@ -37,12 +37,13 @@ def affinity_of(messages: Sequence[Message], conversation: str | None, experienc
     return Affinity(known.target, known.cached_tokens, bound) if bound else known
 
 
-def remember(request: Request, reply: Reply, conversation: str | None, experience: Experience) -> None:
-    """Remember that this conversation is at `reply.target`, with its prompt presumably in the cache there."""
+def remember(request: Request, reply: Reply, conversation: str | None, experience: Experience) -> tuple[str, Affinity]:
+    """Remember, and return, that this conversation is at `reply.target`, its prompt presumably in the cache there."""
     tokens = reply.usage.input_tokens if reply.usage is not None else 0
     affinity = Affinity(reply.target, tokens)
     key = conversation if conversation is not None else digest((*request.messages, reply.message))
     experience.remember(key, affinity)
+    return key, affinity
 
 
 def digest(messages: Sequence[Message]) -> str:

@@ -4,44 +4,57 @@ from __future__ import annotations
 
 import logging
 import os
-import random
+import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from modelroute.catalog.catalog import Catalog
 from modelroute.engine.outcome import nothing_eligible
-from modelroute.engine.plan import Allowance, Leg, Legs, Plan
-from modelroute.errors import ConfigurationError, RouterClosedError
+from modelroute.engine.plan import Leg, Legs, Plan
+from modelroute.errors import RouterClosedError
 from modelroute.money import Money
-from modelroute.policy.candidate import Candidate
-from modelroute.policy.cost import attempt_budget, bill, terms
+from modelroute.policy.cost import bill, likely
 from modelroute.policy.policy import Policy
 from modelroute.providers.facts import counts, estimate_text, needs, unbounded, worst
 from modelroute.resilience.backoff import Retry
 from modelroute.resilience.experience import Experience
+from modelroute.resilience.health import Breakers
+from modelroute.resilience.limiter import Limiter
 from modelroute.resilience.retry_budget import RetryBudget
+from modelroute.runtime.allowances import Allowances
+from modelroute.runtime.budgeting import CoveredTargets, checked_budgets, checked_content, open_books, user_of
 from modelroute.runtime.conversation import affinity_of, remember
 from modelroute.runtime.declared import check_declared
 from modelroute.runtime.forking import renew_after_fork
+from modelroute.runtime.keeping import StoreRunner
 from modelroute.runtime.options import NOTHING_SAID, CallOptions
+from modelroute.runtime.replay import KeyedReplies
+from modelroute.runtime.sharing import Sharing
 from modelroute.runtime.sink import Sink
-from modelroute.stores.memory import MemoryStore
+from modelroute.runtime.targets import candidate_of, concurrency_of, endpoints_of, with_declared
 from modelroute.types.facts import ANY_VOCABULARY, AUTO, RequestFacts, Snapshot
+from modelroute.types.hedge import Hedge
 from modelroute.types.timeouts import CHAT_DEADLINE, STREAM_DEADLINE, Timeouts
 from modelroute.types.usage import Usage
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from modelroute.engine.plan import OnInterrupt
+    from modelroute.policy.budget import Budget
     from modelroute.providers.call import Call
     from modelroute.providers.endpoint import Endpoint
     from modelroute.providers.provider import Provider
+    from modelroute.resilience.experience import Hold
+    from modelroute.runtime.budgeting import StoreLike
     from modelroute.runtime.clocks import Clocks
+    from modelroute.runtime.sink import Listeners
     from modelroute.runtime.structured import Shape
     from modelroute.types.decision import Decision, Ranked
-    from modelroute.types.notices import RouterEvent
+    from modelroute.types.notices import Tripped
     from modelroute.types.reply import Reply
     from modelroute.types.request import Request
     from modelroute.types.usage import TokenCount
@@ -76,39 +89,58 @@ class RouterCore:
         catalog: Catalog | None,
         retry: Retry | None,
         timeouts: Timeouts | None,
-        on_event: Callable[[RouterEvent], object] | None,
+        on_event: Listeners,
         clocks: Clocks,
+        budgets: Sequence[Budget],
+        store: StoreLike,
+        ledger: str | PathLike[str] | None,
+        record_content: bool,
     ) -> None:
         check_declared(policy=policy, catalog=catalog, retry=retry, timeouts=timeouts, on_event=on_event)
         self.catalog = Catalog.builtin() if catalog is None else catalog
         self.clocks = clocks
-        self.endpoints = _endpoints(providers, self.catalog)
-        self.catalog = _with_declared(self.catalog, self.endpoints.values())
+        self.endpoints = endpoints_of(providers, self.catalog)
+        self.catalog = with_declared(self.catalog, self.endpoints.values())
         self.policy = Policy.default() if policy is None else policy
         if policy is None:
             _LOGGER.info("no policy given, using %r", self.policy)
-        self.candidates = {name: _candidate(endpoint) for name, endpoint in self.endpoints.items()}
+        self.candidates = {name: candidate_of(endpoint) for name, endpoint in self.endpoints.items()}
         self.compiled = self.policy.compile(tuple(self.candidates.values()), self.catalog)
         self.retry = Retry() if retry is None else retry
         self.timeouts = Timeouts() if timeouts is None else timeouts
-        self.store = MemoryStore()
         self.experience = Experience()
         self.retry_budget = RetryBudget()
+        self.limiter = Limiter(each=concurrency_of(self.endpoints.values()))
         self.sink = Sink(on_event)
+        self.budgets = checked_budgets(budgets, self.endpoints, self.policy)
+        self.breakers: Breakers = Breakers(
+            {name: len(endpoint.urls) for name, endpoint in self.endpoints.items()}, listener=self._tripped
+        )
+        self.books = open_books(clocks, self.sink.emit, store=store, ledger=ledger)
+        self.sharing = None if store is None else Sharing(self.books.store, clocks, self.experience, self.breakers)
+        self.replies = KeyedReplies(self.books.runner or StoreRunner(self.books.local, clocks), clocks)
+        self._covered = CoveredTargets(self.candidates.values())
+        self._records = self.books.keeps_ledger
+        self._content = checked_content(record_content, self.books)
         self.closed = False
-        self._lanes = {name: max(1, len(endpoint.keys)) for name, endpoint in self.endpoints.items()}
+        self._lanes = {name: endpoint.lanes for name, endpoint in self.endpoints.items()}
         self._vocabularies = frozenset(candidate.target.model.vocabulary for candidate in self.candidates.values())
         self._overhead = worst(endpoint.profile.overhead for endpoint in self.endpoints.values())
         self._numbers = count(1)
-        self._prefix = f"{random.getrandbits(32):08x}"
+        self._prefix = secrets.token_hex(8)  # never of a seeded generator: two processes must not share numbers
         self._closing = threading.Lock()
         renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """Renew in a forked child what a thread of the parent may have held."""
+        """Renew in a forked child what a thread of the parent may have held, and what no two processes may share."""
+        self._prefix = secrets.token_hex(8)  # a child of a later fork may get the number of one that has ended
         self._closing = threading.Lock()
-        self.store.after_fork()
+        self.books.after_fork()
         self.experience.after_fork()
+        self.breakers.after_fork()
+        if self.sharing is not None:
+            self.sharing.after_fork()
+        self.limiter.after_fork()
         self.retry_budget.after_fork()
 
     def close(self) -> bool:
@@ -117,6 +149,9 @@ class RouterCore:
             if self.closed:
                 return False
             self.closed = True
+        if self.sharing is not None:
+            self.sharing.close()
+        self.books.close()
         self.sink.close()
         return True
 
@@ -131,8 +166,13 @@ class RouterCore:
         options = NOTHING_SAID | options
         now = self.clocks.wall()
         affinity = affinity_of(request.messages, options.conversation, self.experience)
-        snapshot = self.experience.snapshot(now, draw=self.clocks.draw(), lanes=self._lanes, affinity=affinity)
+        ejected = self.breakers.ejected(now)
+        snapshot = self.experience.snapshot(
+            now, draw=self.clocks.draw(), lanes=self._lanes, affinity=affinity, ejected=ejected
+        )
         facts = self.facts(request, options, streaming=streaming, missing=snapshot.missing)
+        if facts.hard_budget:
+            facts = self._with_budgets_of_scenario(facts, request, options, now)
         decision = self.compiled.decide(facts, snapshot, prefer=options.prefer)
         return Prepared(request, options, facts, snapshot, decision)
 
@@ -155,7 +195,32 @@ class RouterCore:
             barred=self._barred(request, missing),
             seconds=seconds + LATE_OPENING if streaming else seconds,
             effort=request.effort,
+            hard_budget=self._covered.by(self.applicable(request, options)),
         )
+
+    def _with_budgets_of_scenario(
+        self, facts: RequestFacts, request: Request, options: CallOptions, now: float
+    ) -> RequestFacts:
+        """Return `facts` without the demands of budgets that cover other scenarios only."""
+        budgets = self.applicable(request, options)
+        if all(budget.scenario is None for budget in budgets):
+            return facts
+        name = self.compiled.scenario_of(facts, now)
+        covering = [budget for budget in budgets if budget.scenario is None or name in budget.scenario]
+        return replace(facts, hard_budget=self._covered.by(covering))
+
+    def listen(self, *, wait: bool) -> None:
+        """Begin to hear what other processes tell; the first time, `wait` a moment for what they know."""
+        if self.sharing is not None:
+            self.sharing.begin(wait=wait)
+
+    def applicable(self, request: Request, options: CallOptions) -> tuple[Budget, ...]:
+        """Return the budgets that may cover the request, whatever scenario and target it gets."""
+        if not self.budgets and not options.budgets:
+            return ()
+        user = user_of(request)
+        every = (*self.budgets, *options.budgets)
+        return tuple(budget for budget in every if budget.may_cover(options.task, options.tags, user))
 
     def tokens(self, request: Request) -> Mapping[str, TokenCount]:
         """Return the request's prompt tokens in the vocabularies of the targets at hand."""
@@ -164,8 +229,14 @@ class RouterCore:
     def plan_stream(self, prepared: Prepared) -> Plan:
         """Return the plan of a stream that is opened now; one opened long after it was decided is decided anew."""
         if self.clocks.wall() - prepared.snapshot.now > LATE_OPENING:
-            prepared = self.prepare(prepared.request, prepared.options, streaming=True)
+            options = replace(prepared.options, on_interrupt=self.on_interrupt(prepared))  # the caller counts on it
+            prepared = self.prepare(prepared.request, options, streaming=True)
         return self.plan(prepared, streaming=True)
+
+    def on_interrupt(self, prepared: Prepared) -> OnInterrupt:
+        """Return what a stream of the request does when it breaks after content."""
+        preferences = self.compiled.preferences(prepared.decision.scenario)
+        return prepared.options.on_interrupt or _on_interrupt(preferences.on_interrupt)
 
     def plan(
         self,
@@ -180,11 +251,12 @@ class RouterCore:
         """
         self.refuse_when_closed()
         decision, options = prepared.decision, prepared.options
-        number = f"{os.getpid():x}-{self._prefix}-{next(self._numbers)}"
+        number = self.number()
         preferences = self.compiled.preferences(decision.scenario)
         self.require_eligible(prepared)
         started = self.clocks.monotonic()
-        on_interrupt = options.on_interrupt or _on_interrupt(preferences.on_interrupt)
+        on_interrupt = self.on_interrupt(prepared)
+        hedge = preferences.hedge if options.hedge is None else options.hedge
         usual = STREAM_DEADLINE if streaming and on_interrupt != "buffer" else CHAT_DEADLINE
         retry = (options.retry or Retry()).over(Retry(preferences.max_attempts)).over(self.retry)
         return Plan(
@@ -204,7 +276,7 @@ class RouterCore:
             retry=retry,
             experience=self.experience,
             retry_budget=self.retry_budget,
-            allow=_Allowances(self, prepared),
+            allow=Allowances(self, prepared),
             bill=lambda target, usage, moment: bill(self.endpoints[target].target, usage, moment),
             presume=self._presume,
             emit=self.sink.emit,
@@ -213,7 +285,35 @@ class RouterCore:
             repair=None if shape is None else shape.repair,
             conversation=options.conversation or "",
             refusal_moves_on=preferences.on_refusal == "fallback",
+            hedge=hedge if isinstance(hedge, Hedge) else None,
+            breakers=self.breakers,
+            held=self._held,
+            is_closed=lambda: self.closed,
+            least_loaded=self.limiter.least_loaded,
+            budgets=self.applicable(prepared.request, options),
+            tags=options.tags,
+            user=user_of(prepared.request),
+            likely=lambda ranked: likely(self.candidates[ranked.target], prepared.facts, prepared.snapshot),
+            strict=prepared.facts.hard_budget,
+            records=self._records,
+            content=self._content,
         )
+
+    def _held(self, target: str, lane: int, hold: Hold) -> None:
+        if self.sharing is not None:
+            self.sharing.held(target, lane, hold)
+
+    def _tripped(self, notice: Tripped) -> None:
+        """Pass on that a target's health changed; one that is well again starts slowly."""
+        if notice.state == "closed":
+            self.limiter.recovering(notice.target)
+        if self.sharing is not None:
+            self.sharing.tripped()
+        self.sink.emit(replace(notice, at=self.clocks.wall()))
+
+    def number(self) -> str:
+        """Return a name nothing else has, in any process on any machine."""
+        return f"{os.getpid():x}-{self._prefix}-{next(self._numbers)}"
 
     @staticmethod
     def require_eligible(prepared: Prepared) -> None:
@@ -245,6 +345,9 @@ class RouterCore:
             prepare=prepare,
             provenance=endpoint.provenance,
             lanes=self._lanes[ranked.target],
+            places=len(endpoint.urls),
+            rpm=endpoint.rpm,
+            tpm=endpoint.tpm,
             charges_errors=endpoint.charges_errors,
             silent=_reasons_unseen(endpoint, prepared.request),
         )
@@ -260,59 +363,9 @@ class RouterCore:
         return cost
 
     def _answered(self, prepared: Prepared, reply: Reply) -> None:
-        remember(prepared.request, reply, prepared.options.conversation, self.experience)
-
-
-class _Allowances:
-    """What each attempt of one request may cost.
-
-    The decision's own figures at first; worked out again once money is gone.
-    """
-
-    __slots__ = ("_core", "_prepared")
-
-    def __init__(self, core: RouterCore, prepared: Prepared) -> None:
-        self._core = core
-        self._prepared = prepared
-
-    def __call__(
-        self,
-        ranked: Ranked,
-        room: Money | None,
-        others: Callable[[], Sequence[str]],
-        again: bool,
-        request: Request,
-    ) -> Allowance | None:
-        prepared, candidates = self._prepared, self._core.candidates
-        facts, snapshot = prepared.facts, prepared.snapshot
-        if request is not prepared.request:
-            facts = replace(facts, tokens=self._core.tokens(request))
-            window = ranked.context_window
-            if window is not None and facts.count(candidates[ranked.target].target.model.vocabulary).estimate > window:
-                return None
-        elif room is None or (room == prepared.decision.max_cost and ranked is prepared.decision.ranked[0]):
-            return Allowance(ranked.output_cap, ranked.bound, ranked.capped_by)
-        fallbacks = [candidates[other] for other in others()]
-        if again and room is not None:
-            room -= _least([terms(other, facts, snapshot).least for other in fallbacks], room)
-            fallbacks = []
-        found = attempt_budget(candidates[ranked.target], facts, snapshot, room, fallbacks=fallbacks)
-        return None if found is None else Allowance(found.cap, found.bound, found.capped_by)
-
-
-def _least(needed: Sequence[int | None], room: Money) -> Money:
-    """Return what the cheapest fallback that fits `room` needs; nothing when none fits."""
-    return Money.from_pico(min((pico for pico in needed if pico is not None and pico <= room.pico), default=0))
-
-
-def _candidate(endpoint: Endpoint) -> Candidate:
-    return Candidate(
-        target=endpoint.target,
-        jurisdiction=endpoint.jurisdiction,
-        self_hosted=endpoint.self_hosted,
-        honours_output_cap=endpoint.honours_output_cap,
-        always_capped=endpoint.always_capped,
-    )
+        key, affinity = remember(prepared.request, reply, prepared.options.conversation, self.experience)
+        if self.sharing is not None:
+            self.sharing.remembered(key, affinity)
 
 
 def _asked_for(request: Request) -> set[str]:
@@ -335,40 +388,5 @@ def _reasons_unseen(endpoint: Endpoint, request: Request) -> bool:
 
 
 def _on_interrupt(said: str | None) -> OnInterrupt:
-    known: Mapping[str | None, Literal["raise", "buffer"]] = {"buffer": "buffer"}
+    known: Mapping[str | None, OnInterrupt] = {"buffer": "buffer", "restart": "restart"}
     return known.get(said, "raise")
-
-
-def _endpoints(providers: Sequence[Provider], catalog: Catalog) -> dict[str, Endpoint]:
-    if isinstance(providers, str) or not isinstance(providers, Sequence):
-        raise ConfigurationError("Router takes a list of providers: Router([Provider('deepseek'), ...])")
-    if not providers:
-        raise ConfigurationError("Router([]) has no provider; give it at least one, or use Router.from_env()")
-    found: dict[str, Endpoint] = {}
-    for provider in providers:
-        if not hasattr(provider, "endpoints"):
-            raise ConfigurationError(f"Router takes Provider objects, not {provider!r}; write Provider({provider!r})")
-        for endpoint in provider.endpoints(catalog):
-            name = endpoint.target.name
-            if name in found:
-                raise ConfigurationError(
-                    f"the target {name!r} is declared twice; give one of the providers another name=, "
-                    "or list its keys together"
-                )
-            found[name] = endpoint
-    return found
-
-
-def _with_declared(catalog: Catalog, endpoints: Iterable[Endpoint]) -> Catalog:
-    """Return the catalog with the models and targets that the providers declare themselves."""
-    targets = [endpoint.target for endpoint in endpoints]
-    new = [target for target in targets if catalog.targets.get(target.name) is not target]
-    if not new:
-        return catalog
-    models = {target.model.name: target.model for target in new if target.model.name not in catalog.models}
-    rows = {endpoint.target.provider: endpoint.row for endpoint in endpoints}
-    return catalog.with_(
-        models=tuple(models.values()),
-        providers=tuple(row for name, row in rows.items() if name not in catalog.providers),
-        targets=tuple(new),
-    )

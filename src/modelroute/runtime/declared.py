@@ -11,6 +11,7 @@ from modelroute.policy.objective import Objective
 from modelroute.policy.policy import Policy
 from modelroute.policy.scenario import Scenario
 from modelroute.resilience.backoff import Retry
+from modelroute.runtime.sink import listeners_of
 from modelroute.types.timeouts import Timeouts
 
 __all__ = ["check_declared", "check_environ"]
@@ -30,10 +31,7 @@ def check_declared(*, policy: object, catalog: object, retry: object, timeouts: 
         raise _wrong(
             "timeouts", "a Timeouts", timeouts, "write Timeouts(attempt=...), or pass deadline= with a call or a view"
         )
-    if on_event is not None and not callable(on_event):
-        raise _wrong("on_event", "callable", on_event, "it is called with one notice at a time")
-    if inspect.iscoroutinefunction(on_event):
-        raise ConfigurationError("on_event= must be a plain function: it is called on a thread of its own, not awaited")
+    listeners_of(on_event)
 
 
 def check_environ(environ: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, TypeVar
 
-from modelroute.engine.commands import Cancelled, Close, Command, Next, Open, Race, Reserve, Settle
+from modelroute.engine.commands import Cancelled, Close, Command, Drop, Next, Open, Race, Reserve, Settle, Sleep
 from modelroute.errors import ConfigurationError, ModelRouteError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["PROTECTED", "perform", "run_flow", "step", "unwind"]
 
 R = TypeVar("R")
 
-PROTECTED = (Reserve, Close, Settle)
+PROTECTED = (Reserve, Close, Drop, Settle)
 """Commands that are always carried through: what they change must be known to the flow."""
 
 
@@ -46,7 +46,7 @@ def step(flow: Flow[R], command: Command, performer: SyncPerformer) -> Command:
 
 
 def perform(performer: SyncPerformer, command: Command) -> object:
-    """Execute one command."""
+    """Execute one command. A `Drop` is nothing to do: where nothing is raced, nobody loses."""
     if isinstance(command, Next):
         return performer.next(command)
     if isinstance(command, Open):
@@ -59,7 +59,7 @@ def perform(performer: SyncPerformer, command: Command) -> object:
         performer.settle(command)
     elif isinstance(command, Close):
         performer.close(command)
-    else:
+    elif isinstance(command, Sleep):
         performer.sleep(command)
     return None
 
@@ -79,6 +79,8 @@ def unwind(flow: Generator[Command, object, object], command: Command, performer
                 not isinstance(command, PROTECTED) or (isinstance(command, Reserve) and command is not waiting)
             ):
                 told = True
+                if isinstance(command, Open) and command is not waiting:
+                    command.fate.unsent = True
                 command = flow.throw(Cancelled())
             result, problem = _insist(performer, command)
             interruption = interruption or problem

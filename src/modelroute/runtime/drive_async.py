@@ -1,8 +1,9 @@
-"""The async driver: executes a flow's commands on the running loop, and keeps three promises under cancellation.
+"""The async driver: executes a flow's commands on the running loop, and keeps four promises.
 
 - `Reserve`, `Close` and `Settle` are carried through, however often the task is cancelled meanwhile.
 - Cancelled anywhere else, it throws `Cancelled` into the flow, carries out what the flow still wants done, and only
   then lets the cancellation go on.
+- The losers of a race are ended with the flow, and what they opened is closed.
 - A settlement that is slow finishes behind the caller: it is waited for at most `SETTLE_PATIENCE`.
 """
 
@@ -16,6 +17,7 @@ from modelroute.engine.commands import (
     Cancelled,
     Close,
     Command,
+    Drop,
     Next,
     Open,
     Opened,
@@ -98,10 +100,15 @@ class AsyncRun(Generic[R]):
         try:
             self._send(result)
         except ModelRouteError:
+            await self._drop_pending()
             if self._was_cancelled:
                 raise asyncio.CancelledError from None
             raise
+        if self.done and self._pending:
+            await self._drop_pending()
         if self._was_cancelled:
+            if isinstance(self.command, Open):
+                self.command.fate.unsent = True
             await self.unwind()
             raise asyncio.CancelledError
 
@@ -119,10 +126,12 @@ class AsyncRun(Generic[R]):
         try:
             while True:
                 if not told and (
-                    not isinstance(self.command, Reserve | Close | Settle)
+                    not isinstance(self.command, Reserve | Close | Drop | Settle)
                     or (isinstance(self.command, Reserve) and self.command is not waiting)
                 ):
                     told = True
+                    if isinstance(self.command, Open) and self.command is not waiting:
+                        self.command.fate.unsent = True
                     self.command = self._flow.throw(Cancelled())
                 result = await self._insist(self.command)
                 if result is None and isinstance(self.command, Reserve):
@@ -143,6 +152,11 @@ class AsyncRun(Generic[R]):
         if self.done or self.command is None:
             return None
         self.done = True
+        for _, task in self._pending.values():
+            opened = task.result() if task.done() and not task.cancelled() and task.exception() is None else None
+            if isinstance(opened, Opened):
+                opened.exchange.cut()
+        self._pending.clear()
         return self._flow, self.command
 
     def _send(self, result: object) -> None:
@@ -166,6 +180,9 @@ class AsyncRun(Generic[R]):
             return await self._carried_through(performer.close(command))
         if isinstance(command, Race):
             return await self._race(command)
+        if isinstance(command, Drop):
+            await self._drop_pending(command)
+            return None
         waiting = self._pending.get(id(command))
         if waiting is None:
             return await self._begin(command)
@@ -224,10 +241,15 @@ class AsyncRun(Generic[R]):
         del self._pending[id(command.commands[index])]
         return Won(index, tasks[index].result())
 
-    async def _drop_pending(self, of: Close | None = None) -> None:
-        """End losers of races: those that read the exchange being closed, or all. What they opened is closed."""
+    async def _drop_pending(self, of: Close | Drop | None = None) -> None:
+        """End losers of races: those that read the exchange being closed, the one named, or all.
+
+        What they opened is closed.
+        """
         for key, (command, task) in list(self._pending.items()):
-            if of is not None and not (isinstance(command, Next) and command.exchange is of.exchange):
+            if isinstance(of, Drop) and command is not of.loser:
+                continue
+            if isinstance(of, Close) and not (isinstance(command, Next) and command.exchange is of.exchange):
                 continue
             task.cancel()
             while not task.done():

@@ -14,15 +14,26 @@ from modelroute.money import MoneyLike
 from modelroute.policy.demands import FloorLike, read
 from modelroute.resilience.backoff import Retry
 from modelroute.types.constraints import Constraints
+from modelroute.types.hedge import HedgeLike, hedge_from
 from modelroute.types.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from modelroute.engine.plan import OnInterrupt
+    from modelroute.policy.budget import Budget
     from modelroute.policy.objective import Prefer
 
-__all__ = ["LONGEST_DEADLINE", "NOTHING_SAID", "CallOptions", "Demands", "Names", "constraints_from", "names"]
+__all__ = [
+    "LONGEST_DEADLINE",
+    "LONGEST_KEY",
+    "NOTHING_SAID",
+    "CallOptions",
+    "Demands",
+    "Names",
+    "constraints_from",
+    "names",
+]
 
 Names: TypeAlias = str | Iterable[str]
 """One name or several."""
@@ -42,7 +53,10 @@ class Demands(TypedDict):
     allow_unbounded: bool
 
 
-_INTERRUPT: tuple[str, ...] = ("raise", "buffer")
+_INTERRUPT: tuple[str, ...] = ("raise", "buffer", "restart")
+
+LONGEST_KEY = 255
+"""Characters of an idempotency key."""
 
 LONGEST_DEADLINE = 1e7
 """Seconds, about four months: more is a unit mistaken, and far more is past what clocks and sockets can hold."""
@@ -61,7 +75,10 @@ class CallOptions:
     timeouts: Timeouts | None = None
     retry: Retry | None = None
     on_interrupt: OnInterrupt | None = None
+    hedge: HedgeLike = None
     conversation: str | None = None
+    budgets: tuple[Budget, ...] = ()
+    idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
         deadline = self.deadline
@@ -84,6 +101,22 @@ class CallOptions:
             )
         if self.on_interrupt is not None and self.on_interrupt not in _INTERRUPT:
             raise RequestError(f"on_interrupt= must be one of {', '.join(_INTERRUPT)}, not {shown(self.on_interrupt)}")
+        try:
+            object.__setattr__(self, "hedge", hedge_from(self.hedge))
+        except ConfigurationError as error:
+            raise RequestError(str(error)) from None
+        for said in (*self.tags, self.conversation or ""):
+            if not _is_unicode(said):  # no store could write it down, and the row of a call must not be lost for it
+                raise RequestError(
+                    f"tags= and conversation= must be text that can be written down, and {shown(said)} holds half of a "
+                    "surrogate pair; decode it with errors='replace' where it comes from"
+                )
+        key = self.idempotency_key
+        if key is not None and not (isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and _is_unicode(key)):
+            raise RequestError(
+                f"idempotency_key= must be text of 1 to {LONGEST_KEY} characters, not {shown(key)}; "
+                "take what names the request in your own system, such as an order's number"
+            )
 
     def __or__(self, nearer: CallOptions) -> CallOptions:
         """Return both together: `nearer`'s preferences win, constraints intersect, tags add up."""
@@ -99,8 +132,16 @@ class CallOptions:
             timeouts=self.timeouts if nearer.timeouts is None else nearer.timeouts,
             retry=_merged(self.retry, nearer.retry),
             on_interrupt=self.on_interrupt if nearer.on_interrupt is None else nearer.on_interrupt,
+            hedge=self.hedge if nearer.hedge is None else nearer.hedge,
             conversation=self.conversation if nearer.conversation is None else nearer.conversation,
+            budgets=self.budgets + nearer.budgets,
+            idempotency_key=self.idempotency_key if nearer.idempotency_key is None else nearer.idempotency_key,
         )
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether `text` can be written down at all: half of a surrogate pair cannot."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _merged(own: Retry | None, nearer: Retry | None) -> Retry | None:

@@ -9,8 +9,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from modelroute.engine.commands import Batch, Close, Failed, Next, Open, Opened, Reserve, Settle, Sleep
-    from modelroute.types.claims import Granted, Refused
+    from modelroute.engine.commands import Batch, Close, Failed, Next, Open, Opened, Reserve, Reserved, Settle, Sleep
 
 __all__ = ["AsyncPerformer", "SyncPerformer"]
 
@@ -18,7 +17,7 @@ __all__ = ["AsyncPerformer", "SyncPerformer"]
 class SyncPerformer(Protocol):
     """Executes commands by blocking. Every method answers; only `KeyboardInterrupt` and its like may leave one."""
 
-    def reserve(self, command: Reserve) -> Granted | Refused:
+    def reserve(self, command: Reserve) -> Reserved:
         """Set money aside. Idempotent by reservation id."""
         ...
 
@@ -50,7 +49,7 @@ class AsyncPerformer(Protocol):
     driver.
     """
 
-    def reserve(self, command: Reserve) -> Granted | Refused | Awaitable[Granted | Refused]:
+    def reserve(self, command: Reserve) -> Reserved | Awaitable[Reserved]:
         """Set money aside. Idempotent by reservation id."""
         ...
 

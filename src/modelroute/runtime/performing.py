@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 
 from modelroute.engine.commands import Batch, Failed, Opened
+from modelroute.runtime.admission import AsyncAdmission, SyncAdmission
 from modelroute.runtime.behind import Behind
 from modelroute.runtime.http import HttpError, HttpOptions, HttpTimeout, Limit
 from modelroute.runtime.upstream import (
@@ -23,18 +24,19 @@ from modelroute.runtime.upstream import (
     resolve_key,
     stalled,
 )
+from modelroute.types.claims import Granted
 from modelroute.types.events import Fault
 from modelroute.types.failure import Failure, Kind
+from modelroute.wire.limits import rate_limits
 
 if TYPE_CHECKING:
-    from modelroute.engine.commands import Close, Next, Open, Reserve, Settle, Sleep
+    from modelroute.engine.commands import Close, Next, Open, Reserve, Reserved, Settle, Sleep
     from modelroute.providers.endpoint import Endpoint
-    from modelroute.runtime.clocks import Clocks
+    from modelroute.resilience.limiter import Limiter
+    from modelroute.runtime.books import Books
     from modelroute.runtime.routes import AsyncConnections, AsyncSource, SyncConnections, SyncSource
-    from modelroute.stores.memory import MemoryStore
-    from modelroute.types.claims import Granted, Refused
 
-__all__ = ["AsyncPerforming", "Ending", "StoreKeeping", "SyncPerforming", "read_until"]
+__all__ = ["AsyncPerforming", "AsyncStoreKeeping", "Ending", "StoreKeeping", "SyncPerforming", "read_until"]
 
 _NEVER = float("inf")
 
@@ -46,23 +48,47 @@ def read_until(now: float, command: Next) -> float:
 
 
 class StoreKeeping:
-    """Money goes to the store; the same for sync and async, since the store of this process never waits."""
+    """Money goes to the books, in this thread."""
 
-    def __init__(self, store: MemoryStore, clocks: Clocks) -> None:
-        self._store = store
-        self._clocks = clocks
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._clocks = books.clocks
 
-    def reserve(self, command: Reserve) -> Granted | Refused:
+    def reserve(self, command: Reserve) -> Reserved:
         """Set money aside."""
-        return self._store.reserve(command.reservation, command.claims, lease=command.lease, now=self._clocks.wall())
+        return self._books.reserve(command)
 
     def settle(self, command: Settle) -> None:
+        """Replace the reservation by its cost; what takes long goes on behind the caller."""
+        self._books.settle(command)
+
+
+class AsyncStoreKeeping:
+    """Money goes to the books; where those wait, the loop goes on meanwhile."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._clocks = books.clocks
+
+    def reserve(self, command: Reserve) -> Reserved | Awaitable[Reserved]:
+        """Set money aside."""
+        return self._books.areserve(command)
+
+    def settle(self, command: Settle) -> Awaitable[None] | None:
         """Replace the reservation by its cost."""
-        self._store.settle(command.reservation, command.cost, final=command.final)
+        return self._books.asettle(command)
 
 
 class Ending(StoreKeeping):
-    """Ends flows that nobody drives any more: money and sockets are put in order, nothing is sent or read."""
+    """Ends flows that nobody drives any more: money and sockets are put in order, nothing is sent or awaited."""
+
+    def reserve(self, command: Reserve) -> Reserved:
+        """Ask nobody: the settlement that follows gives back what was set aside, or keeps it from being so."""
+        return Granted()
+
+    def settle(self, command: Settle) -> None:
+        """Replace the reservation by its cost, without waiting: this may be an event loop's thread."""
+        self._books.settle(command, patience=0.0)
 
     def open(self, command: Open) -> Opened | Failed:
         """Refuse: an ended flow opens nothing."""
@@ -76,36 +102,42 @@ class Ending(StoreKeeping):
         """Cut the connection."""
         upstream = command.exchange
         assert isinstance(upstream, AsyncUpstream)
+        upstream.let_go()
         upstream.source.abort()
 
     def sleep(self, command: Sleep) -> None:
         """Wait for nothing."""
 
 
-class SyncPerforming(StoreKeeping):
+class SyncPerforming(SyncAdmission, StoreKeeping):
     """Executes commands by blocking this thread. Shared by all threads of a router."""
 
     def __init__(
-        self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, SyncConnections]]
+        self,
+        books: Books,
+        routes: Mapping[str, tuple[Endpoint, SyncConnections]],
+        limiter: Limiter | None = None,
     ) -> None:
-        super().__init__(store, clocks)
+        SyncAdmission.__init__(self, limiter)
+        StoreKeeping.__init__(self, books)
         self._routes = routes
 
-    def open(self, command: Open) -> Opened | Failed:
+    def _open(self, command: Open) -> Opened | Failed:
         """Send the call and wait for its status."""
         endpoint, http = self._routes[command.target]
         limit = Limit(command.until, self._clocks.monotonic() + command.connect)
         secret = None
         try:
             secret = resolve_key(endpoint, command.lane)
-            source = http.open(authorized(endpoint, command.call, secret), limit)
+            source = http.open(authorized(endpoint, command, secret), limit)
         except KeyFailure as denied:
             return Failed(denied.failure)
         except HttpError as error:
             return Failed(opening_failure(error, secret))
         if source.status == 200:
             supplied = isinstance(endpoint.http, HttpOptions) and endpoint.http.client is not None
-            return Opened(SyncUpstream(source, command.call.decoder(), limit, secret, supplied=supplied))
+            upstream = SyncUpstream(source, command.call.decoder(), limit, secret, supplied=supplied)
+            return Opened(upstream, rate_limits(source.headers, self._clocks.wall()))
         body = _error_body(source)
         return Failed(
             classified(command, source.status, dict(source.headers), body, now=self._clocks.wall(), secret=secret)
@@ -135,44 +167,52 @@ class SyncPerforming(StoreKeeping):
         """End the exchange; the connection is kept when its body ends at once."""
         upstream = command.exchange
         assert isinstance(upstream, SyncUpstream)
-        if upstream.ended:
-            upstream.limit.at = self._clocks.monotonic() + DRAIN_SECONDS
-            try:
-                while upstream.source.read():
+        try:
+            if upstream.ended:
+                upstream.limit.at = self._clocks.monotonic() + DRAIN_SECONDS
+                try:
+                    while upstream.source.read():
+                        pass
+                except HttpError:
                     pass
-            except HttpError:
-                pass
-        upstream.source.close()
+            upstream.source.close()
+        finally:
+            upstream.let_go()
 
     def sleep(self, command: Sleep) -> None:
         """Wait."""
         self._clocks.sleep(max(0.0, command.seconds))
 
 
-class AsyncPerforming(Behind, StoreKeeping):
+class AsyncPerforming(AsyncAdmission, Behind, AsyncStoreKeeping):
     """Executes commands on the running loop."""
 
     def __init__(
-        self, store: MemoryStore, clocks: Clocks, routes: Mapping[str, tuple[Endpoint, AsyncConnections]]
+        self,
+        books: Books,
+        routes: Mapping[str, tuple[Endpoint, AsyncConnections]],
+        limiter: Limiter | None = None,
     ) -> None:
+        AsyncAdmission.__init__(self, limiter)
         Behind.__init__(self)
-        StoreKeeping.__init__(self, store, clocks)
+        AsyncStoreKeeping.__init__(self, books)
         self._routes = routes
 
-    async def open(self, command: Open) -> Opened | Failed:
+    async def _open(self, command: Open) -> Opened | Failed:
         """Send the call and wait for its status."""
         endpoint, http = self._routes[command.target]
         limit = Limit(command.until, asyncio.get_running_loop().time() + command.connect)
         secret = None
         try:
             secret = resolve_key(endpoint, command.lane)
-            source = await http.open(authorized(endpoint, command.call, secret), limit)
+            source = await http.open(authorized(endpoint, command, secret), limit)
         except KeyFailure as denied:
             return Failed(denied.failure)
         except HttpError as error:
             return Failed(opening_failure(error, secret))
         if source.status == 200:
-            return Opened(AsyncUpstream(source, command.call.decoder(), limit, secret))
+            upstream = AsyncUpstream(source, command.call.decoder(), limit, secret)
+            return Opened(upstream, rate_limits(source.headers, self._clocks.wall()))
         body = await _error_body_async(source)
         return Failed(
             classified(command, source.status, dict(source.headers), body, now=self._clocks.wall(), secret=secret)
@@ -205,14 +245,17 @@ class AsyncPerforming(Behind, StoreKeeping):
     async def _close(self, command: Close) -> None:
         upstream = command.exchange
         assert isinstance(upstream, AsyncUpstream)
-        if upstream.ended:
-            upstream.limit.at = asyncio.get_running_loop().time() + DRAIN_SECONDS
-            try:
-                while await upstream.source.read():
+        try:
+            if upstream.ended:
+                upstream.limit.at = asyncio.get_running_loop().time() + DRAIN_SECONDS
+                try:
+                    while await upstream.source.read():
+                        pass
+                except HttpError:
                     pass
-            except HttpError:
-                pass
-        await upstream.source.aclose()
+            await upstream.source.aclose()
+        finally:
+            upstream.let_go()
 
     async def sleep(self, command: Sleep) -> None:
         """Wait."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from modelroute.engine.commands import Next
+from modelroute.engine.commands import Next, Race
 from modelroute.runtime.drive import unwind
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class Reaper:
     def adopt(self, flow: Generator[Command, object, object], command: Command) -> None:
         """Take over `flow`, which waits at `command`, and cut its connection. Safe to call from a finalizer."""
         self._abandoned.append((flow, command))
-        if isinstance(command, Next):
-            command.exchange.cut()
+        for read in command.commands if isinstance(command, Race) else (command,):
+            if isinstance(read, Next):
+                read.exchange.cut()
 
     def collect(self) -> None:
         """End every flow taken over so far."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from modelroute.types.events import StreamEvent
     from modelroute.types.reply import Reply
 
-__all__ = ["Stream", "kept", "no_reply"]
+__all__ = ["Stream", "kept", "no_reply", "no_text"]
 
 
 def kept(error: BaseException) -> ModelRouteError | None:
@@ -46,18 +46,28 @@ def no_reply(over: bool, error: ModelRouteError | None) -> RequestError:
     return RequestError(f"the stream failed with {type(error).__name__}, so there is no reply; its iteration raised it")
 
 
+def no_text() -> RequestError:
+    """Return the error for reading the text alone of a stream that may take words back."""
+    return RequestError(
+        'with on_interrupt="restart" this stream may begin anew, and .text could not say so: iterate the stream itself '
+        'and void what you have at Restarted, or ask with on_interrupt="buffer" or "raise"'
+    )
+
+
 class Stream:
     """A streamed answer. Use it as a context manager and iterate it.
 
-    Iterating yields `TextDelta`, `ReasoningDelta` and `ToolCallDelta`; `text` iterates the text alone. `reply` is the
-    whole `Reply` once the iteration has ended. `decision` is known from the start.
+    Iterating yields `TextDelta`, `ReasoningDelta` and `ToolCallDelta`, and with ``on_interrupt="restart"`` a
+    `Restarted` where all before it is void; `text` iterates the text alone. `reply` is the whole `Reply` once the
+    iteration has ended. `decision` is known from the start.
 
     Iterating raises what `chat` raises; after content was handed over a failure is a `StreamInterruptedError` whose
     `.partial` holds what arrived. Not for use by two threads at once.
     """
 
     __slots__ = (
-        "_begin", "_command", "_error", "_flow", "_over", "_performer", "_queue", "_reaper", "_reply", "decision",
+        "_begin", "_command", "_error", "_flow", "_over", "_performer", "_queue", "_reaper", "_reply", "_restarts",
+        "decision",
     )  # fmt: skip
 
     def __init__(
@@ -66,8 +76,11 @@ class Stream:
         begin: Callable[[], tuple[Decision, Flow[Answered]]],
         performer: SyncPerformer,
         reaper: Reaper,
+        *,
+        restarts: bool = False,
     ) -> None:
         self.decision = decision
+        self._restarts = restarts
         self._begin = begin
         self._performer = performer
         self._reaper = reaper
@@ -101,10 +114,13 @@ class Stream:
 
     @property
     def text(self) -> Iterator[str]:
-        """The answer's text, piece by piece."""
-        for event in self:
-            if isinstance(event, TextDelta):
-                yield event.text
+        """The answer's text, piece by piece.
+
+        Raises `RequestError` with ``on_interrupt="restart"``: text alone cannot take words back.
+        """
+        if self._restarts:
+            raise no_text()
+        return (event.text for event in self if isinstance(event, TextDelta))
 
     @property
     def reply(self) -> Reply:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from modelroute.engine.commands import Next
 from modelroute.errors import RequestError
 from modelroute.runtime.drive_async import AsyncRun
-from modelroute.runtime.stream import kept, no_reply
+from modelroute.runtime.stream import kept, no_reply, no_text
 from modelroute.types.events import TextDelta
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class AsyncStream:
     """
 
     __slots__ = (
-        "_begin", "_busy", "_error", "_left", "_over", "_performer", "_queue", "_reader", "_reaper", "_reply", "_run",
-        "decision",
+        "_begin", "_busy", "_error", "_left", "_over", "_performer", "_queue", "_reader", "_reaper", "_reply",
+        "_restarts", "_run", "decision",
     )  # fmt: skip
 
     def __init__(
@@ -48,8 +48,11 @@ class AsyncStream:
         begin: Callable[[], tuple[Decision, Flow[Answered]]],
         performer: AsyncPerformer,
         reaper: Reaper,
+        *,
+        restarts: bool = False,
     ) -> None:
         self.decision = decision
+        self._restarts = restarts
         self._begin = begin
         self._performer = performer
         self._reaper = reaper
@@ -85,7 +88,12 @@ class AsyncStream:
 
     @property
     def text(self) -> AsyncIterator[str]:
-        """The answer's text, piece by piece."""
+        """The answer's text, piece by piece.
+
+        Raises `RequestError` with ``on_interrupt="restart"``: text alone cannot take words back.
+        """
+        if self._restarts:
+            raise no_text()
         return self._texts()
 
     async def _texts(self) -> AsyncIterator[str]:
@@ -144,7 +152,7 @@ class AsyncStream:
         run = self._run
         if run is None:
             self.decision, flow = self._begin()
-            run = self._run = AsyncRun(flow, self._performer)
+            run = self._run = AsyncRun(flow, self._performer, self._reaper)
             run.start()
         while not run.done:
             await run.step()

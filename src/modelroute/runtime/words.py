@@ -17,9 +17,10 @@ __all__ = ["ELSEWHERE", "OPENAI", "OURS", "THEIRS", "refuse_misspelled"]
 
 OURS = frozenset(
     {
-        "allow_unbounded", "conversation", "deadline", "effort", "floor", "jurisdictions", "licences", "max_attempts",
-        "max_cost", "max_completion_tokens", "max_tokens", "messages", "model", "needs", "on_interrupt", "prefer",
-        "providers", "retry", "tags", "task", "timeouts", "tool_choice", "tools", "vendors", "without",
+        "allow_unbounded", "conversation", "deadline", "effort", "floor", "hedge", "idempotency_key",
+        "jurisdictions", "licences", "max_attempts", "max_completion_tokens", "max_cost", "max_tokens",
+        "messages", "model", "needs", "on_interrupt", "prefer", "providers", "retry", "tags", "task",
+        "timeouts", "tool_choice", "tools", "vendors", "without",
     }
 )  # fmt: skip
 """The words this library gives a meaning to."""

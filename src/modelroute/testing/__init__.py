@@ -1,7 +1,8 @@
 """What this library is tested with, for testing yours: scripted routers, a misbehaving provider, virtual time.
 
 `ScriptedRouter` and `ScriptedAsyncRouter` answer from a script; `FaultServer` is a real server with named faults;
-`run_simulated` runs asyncio code in virtual time; `assert_routes` states which target a policy must choose;
+`run_simulated` runs asyncio code in virtual time; `assert_routes` states which target a policy must choose, and
+`assert_decisions` keeps whole decisions in a file;
 `LocalModelServer` is a small real model. Names load when they are first used.
 """
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from modelroute.testing.assertions import assert_routes as assert_routes
     from modelroute.testing.faults import FAULTS as FAULTS
     from modelroute.testing.faults import dead_port as dead_port
+    from modelroute.testing.golden import GoldenRequest as GoldenRequest
+    from modelroute.testing.golden import assert_decisions as assert_decisions
     from modelroute.testing.local_model import LocalModelServer as LocalModelServer
     from modelroute.testing.loop import SimLoop as SimLoop
     from modelroute.testing.loop import VirtualClock as VirtualClock
@@ -40,6 +43,7 @@ _HOME = {
     "Fails": "testing.script",
     "FaultServer": "testing.server",
     "Garbles": "testing.script",
+    "GoldenRequest": "testing.golden",
     "Hangs": "testing.script",
     "Kind": "types.failure",
     "LocalModelServer": "testing.local_model",
@@ -50,6 +54,7 @@ _HOME = {
     "SimLoop": "testing.loop",
     "Slow": "testing.script",
     "VirtualClock": "testing.loop",
+    "assert_decisions": "testing.golden",
     "assert_routes": "testing.assertions",
     "dead_port": "testing.faults",
     "run_simulated": "testing.loop",
@@ -63,6 +68,7 @@ __all__ = [
     "Failure",
     "FaultServer",
     "Garbles",
+    "GoldenRequest",
     "Hangs",
     "Kind",
     "LocalModelServer",
@@ -73,6 +79,7 @@ __all__ = [
     "SimLoop",
     "Slow",
     "VirtualClock",
+    "assert_decisions",
     "assert_routes",
     "dead_port",
     "run_simulated",

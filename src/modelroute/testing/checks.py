@@ -7,28 +7,42 @@ invariant's name. None looks inside the router.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
 
-from modelroute.errors import ModelRouteError
+from modelroute.errors import StreamInterruptedError
 from modelroute.money import ZERO, Money
+from modelroute.stores.store import Store
+from modelroute.testing.checks_health import Lived, check_h1, check_h2, check_h3, check_h4, check_h5, check_h6, check_t2
 from modelroute.testing.script import Answer, Garbles, Slow, Step
 from modelroute.testing.scripted import SeenCall
-from modelroute.types.claims import Claim, Granted, Refused
+from modelroute.testing.violation import InvariantViolatedError, require
+from modelroute.types.claims import Balance, Claim, Granted, Limited, RateClaim, Refused
+from modelroute.types.keyed import Begun, Different, Running, Stored
+from modelroute.types.ledger import Entry
+from modelroute.types.signals import Signal
 
 if TYPE_CHECKING:
-    from modelroute.stores.memory import MemoryStore
     from modelroute.types.attempt import Attempt
     from modelroute.types.reply import Reply, ToolCall
 
 __all__ = [
     "LATENESS",
     "InvariantViolatedError",
+    "Lived",
     "Observed",
+    "WatchableStore",
     "WatchedStore",
     "check_all",
     "check_c1",
+    "check_h1",
+    "check_h2",
+    "check_h3",
+    "check_h4",
+    "check_h5",
+    "check_h6",
     "check_m2",
     "check_m3",
     "check_m4",
@@ -37,6 +51,7 @@ __all__ = [
     "check_s3",
     "check_s6",
     "check_t1",
+    "check_t2",
     "check_t3",
 ]
 
@@ -44,20 +59,12 @@ LATENESS = 0.001
 """Virtual seconds by which a simulated request may pass its deadline: rounding, nothing else."""
 
 
-class InvariantViolatedError(ModelRouteError, AssertionError):
-    """An invariant does not hold. The message begins with its name."""
-
-
-def _require(holds: bool, name: str, text: str) -> None:
-    if not holds:
-        raise InvariantViolatedError(f"{name}: {text}")
-
-
 @dataclass(slots=True)
 class Observed:
     """One request as it was seen from outside.
 
-    `calls`: what the providers saw of it. `streamed`: the caller took it piece by piece; `received`: the pieces.
+    `calls`: what the providers saw of it, in order. `streamed`: the caller took it piece by piece; `received`: the
+    pieces of text; `restarts`: for each `Restarted`, how many pieces had come before it.
     `waits`: for each wait of the caller, when it began, when it ended, and by when it had to (`None`: no promise).
     `charge(call)` is what the provider truly bills for a call. `recorded`: what the library says it spent, `None` when
     it could not say (cancelled).
@@ -69,6 +76,7 @@ class Observed:
     streamed: bool = False
     calls: list[SeenCall] = field(default_factory=list[SeenCall])
     received: list[str] = field(default_factory=list[str])
+    restarts: list[int] = field(default_factory=list[int])
     waits: list[tuple[float, float, float | None]] = field(default_factory=list[tuple[float, float, float | None]])
     reply: Reply | None = None
     error: BaseException | None = None
@@ -80,56 +88,169 @@ class Observed:
         """What the providers bill for this request."""
         return sum((self.charge(call) for call in self.calls), ZERO)
 
+    @property
+    def texts(self) -> list[str]:
+        """The text received, from the beginning and from each `Restarted` on: all but the last were taken back."""
+        ends = [0, *self.restarts, len(self.received)]
+        return ["".join(self.received[begin:end]) for begin, end in pairwise(ends)]
+
+    @property
+    def answering(self) -> Step:
+        """What the provider whose attempt is the reply was doing: of attempts that raced, not always the last."""
+        attempts = self.attempts if self.reply is None else self.reply.attempts
+        places = [place for place, attempt in enumerate(attempts) if attempt.succeeded]
+        return self.calls[places[0] if places else -1].step
+
+
+class WatchableStore(Store, Protocol):
+    """A store that can say what is set aside on all of its accounts together."""
+
+    @property
+    def reserved(self) -> Money:
+        """All that is set aside now."""
+        ...
+
 
 class WatchedStore:
-    """A store that checks M1 at every instant: spent and reserved together never exceed the limit of any account."""
+    """A store that checks M1 at every instant: no account holds more than the hard limit it last granted money under.
 
-    def __init__(self, store: MemoryStore) -> None:
+    `settled` is what each reservation was settled at, `refusals` counts what was not granted.
+    """
+
+    def __init__(self, store: WatchableStore) -> None:
         self._store = store
-        self._held: dict[str, tuple[Claim, ...]] = {}
+        self._limits: dict[str, Claim] = {}
+        self._held: dict[str, tuple[str, ...]] = {}
         self.settled: dict[str, Money] = {}
         self.refusals = 0
 
-    def reserve(self, reservation: str, claims: tuple[Claim, ...], *, lease: float, now: float) -> Granted | Refused:
-        """Set money aside, and look."""
-        answer = self._store.reserve(reservation, claims, lease=lease, now=now)
-        if isinstance(answer, Granted):
-            self._held[reservation] = claims
-        else:
-            self.refusals += 1
-        self._look(claims)
-        return answer
+    @property
+    def name(self) -> str:
+        """What the store is called."""
+        return self._store.name
 
-    def settle(self, reservation: str, cost: Money, *, final: bool = False) -> None:
-        """Settle, and look; a second settlement of one id with another cost is a violation of M3."""
-        known = self.settled.setdefault(reservation, cost)
-        _require(known == cost, "M3", f"{reservation} was settled at {known} and again at {cost}")
-        self._store.settle(reservation, cost, final=final)
-        self._look(self._held.get(reservation, ()))
+    @property
+    def shared(self) -> bool:
+        """Whether other processes see it."""
+        return self._store.shared
+
+    @property
+    def keeps_ledger(self) -> bool:
+        """Whether it keeps entries."""
+        return self._store.keeps_ledger
 
     @property
     def reserved(self) -> Money:
         """All that is set aside now."""
         return self._store.reserved
 
-    def _look(self, claims: Iterable[Claim]) -> None:
-        for claim in claims:
-            account = self._store.account(claim.scope)
-            if account is not None:
-                total = account.spent + account.reserved
-                _require(total <= account.limit, "M1", f"{claim.scope} holds {total} of {account.limit}")
+    def reserve(
+        self,
+        reservation: str,
+        claims: Sequence[Claim],
+        *,
+        lease: float,
+        now: float,
+        rates: Sequence[RateClaim] = (),
+        entry: Entry | None = None,
+    ) -> Granted | Refused | Limited:
+        """Set money aside, and look."""
+        answer = self._store.reserve(reservation, claims, lease=lease, now=now, rates=rates, entry=entry)
+        if not isinstance(answer, Granted):
+            self.refusals += 1
+        elif reservation not in self._held and reservation not in self.settled:
+            self._held[reservation] = tuple(dict.fromkeys(claim.scope for claim in claims))
+            self._limits.update((claim.scope, claim) for claim in claims)
+        self._look((claim.scope for claim in claims), now)
+        return answer
+
+    def settle(
+        self,
+        reservation: str,
+        cost: Money,
+        *,
+        now: float,
+        final: bool = False,
+        sent: bool = True,
+        tokens: int | None = None,
+        entry: Entry | None = None,
+    ) -> None:
+        """Settle, and look; a second settlement of one id with another cost is a violation of M3."""
+        known = self.settled.setdefault(reservation, cost)
+        require(known == cost, "M3", f"{reservation} was settled at {known} and again at {cost}")
+        self._store.settle(reservation, cost, now=now, final=final, sent=sent, tokens=tokens, entry=entry)
+        self._look(self._held.pop(reservation, ()), now)
+
+    def reverse(self, reservation: str, *, now: float) -> Money | None:
+        """Take presumed spend back."""
+        return self._store.reverse(reservation, now=now)
+
+    def balance(self, scope: str, *, now: float) -> Balance | None:
+        """Return one account."""
+        return self._store.balance(scope, now=now)
+
+    def balances(self, *, now: float) -> Mapping[str, Balance]:
+        """Return every account but those of single requests."""
+        return self._store.balances(now=now)
+
+    def entries(self, *, since: float | None = None, until: float | None = None) -> Iterator[Entry]:
+        """Yield the ledger's rows."""
+        return self._store.entries(since=since, until=until)
+
+    def rebuild(self, entries: Iterable[Entry], *, now: float) -> None:
+        """Make the accounts anew."""
+        self._store.rebuild(entries, now=now)
+
+    def publish(self, signals: Sequence[Signal], *, now: float) -> None:
+        """Tell other processes."""
+        self._store.publish(signals, now=now)
+
+    def signals(self, after: int, *, now: float) -> tuple[int, Sequence[Signal]]:
+        """Return the signals newer than `after`, and the new mark."""
+        return self._store.signals(after, now=now)
+
+    def begin(
+        self, key: str, fingerprint: str, *, owner: str, lease: float, now: float
+    ) -> Begun | Running | Stored | Different:
+        """Take an idempotency key."""
+        return self._store.begin(key, fingerprint, owner=owner, lease=lease, now=now)
+
+    def keep_reply(self, key: str, *, owner: str, reply: bytes, until: float, now: float) -> None:
+        """Store a reply."""
+        self._store.keep_reply(key, owner=owner, reply=reply, until=until, now=now)
+
+    def free_key(self, key: str, *, owner: str) -> None:
+        """Let go of a key."""
+        self._store.free_key(key, owner=owner)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def after_fork(self) -> None:
+        """Renew the store in a forked child."""
+        self._store.after_fork()
+
+    def _look(self, scopes: Iterable[str], now: float) -> None:
+        for scope in scopes:
+            claim, balance = self._limits.get(scope), self._store.balance(scope, now=now)
+            if claim is None or balance is None:
+                self._limits.pop(scope, None)
+            elif claim.hard:
+                total = balance.spent + balance.reserved
+                require(total <= claim.limit, "M1", f"{scope} holds {total} of {claim.limit}")
 
 
 def check_m2(observed: Observed) -> None:
     """True spend <= recorded spend, wherever money was promised."""
     if observed.max_cost is not None and observed.recorded is not None:
-        _require(observed.truth <= observed.recorded, "M2", f"billed {observed.truth}, recorded {observed.recorded}")
-        _require(observed.recorded <= observed.max_cost, "M2", f"recorded {observed.recorded} of {observed.max_cost}")
+        require(observed.truth <= observed.recorded, "M2", f"billed {observed.truth}, recorded {observed.recorded}")
+        require(observed.recorded <= observed.max_cost, "M2", f"recorded {observed.recorded} of {observed.max_cost}")
 
 
-def check_m3(store: WatchedStore | MemoryStore) -> None:
+def check_m3(store: WatchableStore) -> None:
     """Nothing is set aside when nothing is under way."""
-    _require(store.reserved == ZERO, "M3", f"{store.reserved} is still set aside at quiescence")
+    require(store.reserved == ZERO, "M3", f"{store.reserved} is still set aside at quiescence")
 
 
 def check_m4(observed: Observed) -> None:
@@ -138,13 +259,13 @@ def check_m4(observed: Observed) -> None:
         return
     for call, attempt in zip(observed.calls, observed.attempts, strict=False):
         billed = observed.charge(call)
-        _require(billed <= attempt.reserved, "M4", f"{call.target} billed {billed}, reserved {attempt.reserved}")
+        require(billed <= attempt.reserved, "M4", f"{call.target} billed {billed}, reserved {attempt.reserved}")
 
 
 def check_t1(observed: Observed) -> None:
     """No more upstream attempts than allowed, as the providers counted."""
     count = len(observed.calls)
-    _require(count <= observed.max_attempts, "T1", f"{count} calls upstream, {observed.max_attempts} allowed")
+    require(count <= observed.max_attempts, "T1", f"{count} calls upstream, {observed.max_attempts} allowed")
 
 
 def check_t3(observed: Observed, slack: float = LATENESS) -> None:
@@ -152,17 +273,26 @@ def check_t3(observed: Observed, slack: float = LATENESS) -> None:
     for began, ended, limit in observed.waits:
         if limit is not None:
             late = ended - max(began, limit)
-            _require(late <= slack, "T3", f"a wait from {began:.3f} to {ended:.3f} is {late:.3f} s late")
+            require(late <= slack, "T3", f"a wait from {began:.3f} to {ended:.3f} is {late:.3f} s late")
 
 
 def check_s1(observed: Observed) -> None:
-    """What the caller received is a prefix of one attempt's text, and the whole of it when the stream succeeded."""
-    text = "".join(observed.received)
-    reply = observed.reply
+    """What the caller received is a prefix of one attempt's text, and the whole of it when the stream succeeded.
+
+    Each `Restarted` begins a text anew: that of a later attempt.
+    """
+    texts, reply = observed.texts, observed.reply
     if reply is not None and observed.streamed:
-        _require(text == reply.text, "S1", f"received {text!r}, the reply says {reply.text!r}")
+        require(texts[-1] == reply.text, "S1", f"received {texts[-1]!r}, the reply says {reply.text!r}")
     said = [_text(call.step) for call in observed.calls]
-    _require(any(each.startswith(text) for each in said) or not text, "S1", f"{text!r} is a prefix of none of {said}")
+    left: Sequence[str] = said
+    for text in texts:
+        places = [place for place, each in enumerate(left) if text and each.startswith(text)]
+        require(bool(places) or not text, "S1", f"{text!r} is a prefix of none that is left of {said}")
+        left = left[places[0] + 1 :] if places else left
+    if isinstance(observed.error, StreamInterruptedError):
+        partial = observed.error.partial.text
+        require(partial.startswith(texts[-1]), "S1", f"received {texts[-1]!r}, the error says {partial!r}")
 
 
 def check_s2(observed: Observed) -> None:
@@ -170,29 +300,29 @@ def check_s2(observed: Observed) -> None:
     reply = observed.reply
     if reply is None:
         return
-    _require(bool(reply.finish), "S2", "a reply without a finish reason")
-    step = observed.calls[-1].step
-    _require(isinstance(step, Answer | Slow | Garbles), "S2", f"a success made of {step}")
-    _require(reply.text == _text(step), "S2", f"{reply.text!r} is not the whole of {_text(step)!r}")
+    require(bool(reply.finish), "S2", "a reply without a finish reason")
+    step = observed.answering
+    require(isinstance(step, Answer | Slow | Garbles), "S2", f"a success made of {step}")
+    require(reply.text == _text(step), "S2", f"{reply.text!r} is not the whole of {_text(step)!r}")
 
 
 def check_s3(observed: Observed) -> None:
     """The tool calls of a reply are those of one attempt."""
     if observed.reply is not None:
-        wanted = _tool_calls(observed.calls[-1].step)
-        _require(observed.reply.tool_calls == wanted, "S3", f"{observed.reply.tool_calls} is not {wanted}")
+        wanted = _tool_calls(observed.answering)
+        require(observed.reply.tool_calls == wanted, "S3", f"{observed.reply.tool_calls} is not {wanted}")
 
 
 def check_s6(calls: Sequence[SeenCall]) -> None:
     """Every exchange that was opened is closed."""
     left = [call.target for call in calls if call.opened and not call.closed]
-    _require(not left, "S6", f"still open: {left}")
+    require(not left, "S6", f"still open: {left}")
 
 
 def check_c1(expected: int = 1) -> None:
     """No task of ours survives: call it on the loop when everything is over. `expected`: tasks of the harness."""
     tasks = [task.get_name() for task in asyncio.all_tasks()]
-    _require(len(tasks) <= expected, "C1", f"tasks left: {tasks}")
+    require(len(tasks) <= expected, "C1", f"tasks left: {tasks}")
 
 
 def check_all(observed: Observed, *, slack: float = LATENESS) -> None:

@@ -14,14 +14,18 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from modelroute.testing.replies import Dialect
 
-__all__ = ["ClientGoneError", "Exchange", "Head", "Headers", "Link", "Record", "SeenRequest", "fingerprint"]
+__all__ = ["ClientGoneError", "Ending", "Exchange", "Head", "Headers", "Link", "Record", "SeenRequest", "fingerprint"]
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """Headers in the order in which they are sent, repeats included."""
+
+Ending: TypeAlias = Literal["under way", "answered", "closed", "reset", "client left", "stopped"]
+"""How an exchange ended: ``answered``, all was said and the connection waits on; ``closed`` or ``reset`` by the
+behaviour, with FIN or RST; ``client left`` before all was said; ``stopped`` when the server itself ended."""
 
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"})
 """Headers of which the log keeps a fingerprint only: a test's log must be printable."""
@@ -57,7 +61,7 @@ class SeenRequest:
     - `behaviour`: the name of the fault or reply that was played.
     - `at`: seconds from the server's start to the end of the request's head; `ended`: to the end of the behaviour.
     - `bytes_sent`: what the kernel took of the answer, head included.
-    - `finished`: nothing more will be said. `client_closed_early`: because the client left first.
+    - `finished`: nothing more will be said. `client_closed_early`: because the client left first. `ending`: how.
     """
 
     number: int
@@ -73,6 +77,13 @@ class SeenRequest:
     bytes_sent: int
     client_closed_early: bool
     finished: bool
+    ending: Ending = "under way"
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it asked for a stream."""
+        body = self.body
+        return isinstance(body, dict) and cast("dict[str, object]", body).get("stream") is True
 
 
 @dataclass(slots=True)
@@ -89,6 +100,13 @@ class Record:
     bytes_sent: int = 0
     ended: float | None = None
     client_closed_early: bool = False
+    ending: Ending = "under way"
+
+    def end(self, ending: Ending, at: float) -> None:
+        """Note that nothing more will be said, and why; a connection the behaviour itself ended stays so."""
+        self.ended = at
+        if self.ending == "under way":
+            self.ending = ending
 
     def frozen(self) -> SeenRequest:
         """Return the request as it stands now."""
@@ -109,6 +127,7 @@ class Record:
             bytes_sent=self.bytes_sent,
             client_closed_early=self.client_closed_early,
             finished=self.ended is not None,
+            ending=self.ending,
         )
 
 
@@ -362,16 +381,19 @@ class Exchange:
     def reset(self) -> None:
         """End the connection with RST: the other side's read fails."""
         self.keep_alive = False
+        self.record.ending = "reset"
         self.link.close(reset=True)
 
     def close(self) -> None:
         """End the connection with FIN, whatever was promised."""
         self.keep_alive = False
+        self.record.ending = "closed"
         self.link.close()
 
     def half_close(self) -> None:
         """Send FIN and go on listening."""
         self.keep_alive = False
+        self.record.ending = "closed"
         self.link.half_close()
 
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,15 @@ from modelroute.async_router import AsyncRouter
 from modelroute.catalog.catalog import Catalog
 from modelroute.catalog.model import Model
 from modelroute.catalog.price import Price
-from modelroute.engine.commands import Batch, Close, Exchange, Failed, Next, Open, Opened
+from modelroute.engine.commands import Batch, Close, Failed, Next, Open, Opened
 from modelroute.errors import ConfigurationError
 from modelroute.providers.provider import Provider
 from modelroute.router import Router
+from modelroute.runtime.admission import Admitted, AsyncAdmission, SyncAdmission
 from modelroute.runtime.behind import Behind
 from modelroute.runtime.clocks import Clocks
 from modelroute.runtime.facade import Facade
-from modelroute.runtime.performing import Ending, StoreKeeping, read_until
+from modelroute.runtime.performing import AsyncStoreKeeping, Ending, StoreKeeping, read_until
 from modelroute.runtime.reaper import Reaper
 from modelroute.testing.loop import VirtualClock
 from modelroute.testing.script import Fails, Script, Step
@@ -44,11 +46,16 @@ from modelroute.wire.fields import as_mapping
 from modelroute.wire.json import loads
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from modelroute.engine.commands import Sleep
+    from modelroute.policy.budget import Budget
     from modelroute.policy.policy import Policy
     from modelroute.resilience.backoff import Retry
-    from modelroute.stores.memory import MemoryStore
-    from modelroute.types.notices import RouterEvent
+    from modelroute.resilience.limiter import Limiter
+    from modelroute.runtime.books import Books
+    from modelroute.runtime.budgeting import StoreLike
+    from modelroute.runtime.sink import Listeners
     from modelroute.types.timeouts import Timeouts
 
 __all__ = ["EPOCH", "ScriptedAsyncRouter", "ScriptedRouter", "SeenCall", "scripted_providers"]
@@ -74,12 +81,13 @@ class SeenCall:
     billed: Usage | None = None
 
 
-class _Exchange(Exchange):
+class _Exchange(Admitted):
     """An open scripted call: its events with the moments they are due."""
 
     __slots__ = ("due", "position", "seen")
 
     def __init__(self, seen: SeenCall, due: list[tuple[float, WireEvent]]) -> None:
+        super().__init__()
         self.seen = seen
         self.due = due
         self.position = 0
@@ -90,7 +98,13 @@ class _Exchange(Exchange):
         while self.position < len(self.due) and self.due[self.position][0] <= now:
             taken.append(self.due[self.position][1])
             self.position += 1
+        self.answered = bool(taken) and isinstance(taken[-1], Ended)
         return taken
+
+    def end(self) -> None:
+        """Note that the client is gone."""
+        self.seen.closed = True
+        self.let_go()
 
     def stalled(self) -> Batch:
         """Return what silence amounts to: the end when the model had said that it is done, as over real connections."""
@@ -149,14 +163,15 @@ def _exchange(command: Next | Close) -> _Exchange:
     return command.exchange
 
 
-class _SyncScripted(StoreKeeping):
+class _SyncScripted(SyncAdmission, StoreKeeping):
     """Executes commands against the script, on a virtual clock."""
 
-    def __init__(self, store: MemoryStore, clocks: Clocks, providers: _Providers) -> None:
-        super().__init__(store, clocks)
+    def __init__(self, books: Books, providers: _Providers, limiter: Limiter | None = None) -> None:
+        SyncAdmission.__init__(self, limiter)
+        StoreKeeping.__init__(self, books)
         self._providers = providers
 
-    def open(self, command: Open) -> Opened | Failed:
+    def _open(self, command: Open) -> Opened | Failed:
         """Answer as the script says, when it says."""
         now = self._clocks.monotonic()
         seen, step = self._providers.begin(command, now)
@@ -182,25 +197,30 @@ class _SyncScripted(StoreKeeping):
 
     def close(self, command: Close) -> None:
         """Note that the client is gone."""
-        _exchange(command).seen.closed = True
+        _exchange(command).end()
 
     def sleep(self, command: Sleep) -> None:
         """Let time pass."""
         self._clocks.sleep(max(0.0, command.seconds))
 
+    def _await_slot(self, woken: threading.Lock, seconds: float) -> None:
+        if not woken.acquire(blocking=False):
+            self._clocks.sleep(seconds)
+
     def _wait_until(self, moment: float) -> None:
         self._clocks.sleep(max(0.0, moment - self._clocks.monotonic()))
 
 
-class _AsyncScripted(Behind, StoreKeeping):
+class _AsyncScripted(AsyncAdmission, Behind, AsyncStoreKeeping):
     """Executes commands against the script, on the running loop's clock."""
 
-    def __init__(self, store: MemoryStore, clocks: Clocks, providers: _Providers) -> None:
+    def __init__(self, books: Books, providers: _Providers, limiter: Limiter | None = None) -> None:
+        AsyncAdmission.__init__(self, limiter)
         Behind.__init__(self)
-        StoreKeeping.__init__(self, store, clocks)
+        AsyncStoreKeeping.__init__(self, books)
         self._providers = providers
 
-    async def open(self, command: Open) -> Opened | Failed:
+    async def _open(self, command: Open) -> Opened | Failed:
         """Answer as the script says, when it says."""
         now = self._clocks.monotonic()
         seen, step = self._providers.begin(command, now)
@@ -225,7 +245,7 @@ class _AsyncScripted(Behind, StoreKeeping):
 
     def close(self, command: Close) -> None:
         """Note that the client is gone."""
-        _exchange(command).seen.closed = True
+        _exchange(command).end()
 
     async def sleep(self, command: Sleep) -> None:
         """Wait."""
@@ -242,7 +262,7 @@ class _ScriptedEnding(Ending):
 
     def close(self, command: Close) -> None:
         """Note that the client is gone."""
-        _exchange(command).seen.closed = True
+        _exchange(command).end()
 
 
 ScriptLike = Script | Mapping[str, Sequence[Step]]
@@ -260,7 +280,11 @@ class _Scripted(Facade):
         catalog: Catalog | None = None,
         retry: Retry | None = None,
         timeouts: Timeouts | None = None,
-        on_event: Callable[[RouterEvent], object] | None = None,
+        on_event: Listeners = None,
+        budgets: Sequence[Budget] = (),
+        store: StoreLike = None,
+        ledger: str | PathLike[str] | None = None,
+        record_content: bool = False,
         seed: int = 0,
     ) -> None:
         self._seed = seed
@@ -272,6 +296,10 @@ class _Scripted(Facade):
             retry=retry,
             timeouts=timeouts,
             on_event=on_event,
+            budgets=budgets,
+            store=store,
+            ledger=ledger,
+            record_content=record_content,
         )
 
     @property
@@ -292,7 +320,7 @@ class ScriptedRouter(_Scripted, Router):
 
     def _connect(self) -> None:
         super()._connect()
-        self._performer = _SyncScripted(self._core.store, self._core.clocks, self._providers)  # type: ignore[assignment]
+        self._performer = _SyncScripted(self._core.books, self._providers, self._core.limiter)  # type: ignore[assignment]
         self._reaper = Reaper(self._performer)
 
 
@@ -307,8 +335,8 @@ class ScriptedAsyncRouter(_Scripted, AsyncRouter):
 
     def _connect(self) -> None:
         super()._connect()
-        self._performer = _AsyncScripted(self._core.store, self._core.clocks, self._providers)  # type: ignore[assignment]
-        self._reaper = Reaper(_ScriptedEnding(self._core.store, self._core.clocks))
+        self._performer = _AsyncScripted(self._core.books, self._providers, self._core.limiter)  # type: ignore[assignment]
+        self._reaper = Reaper(_ScriptedEnding(self._core.books))
 
 
 def _loop_time() -> float:

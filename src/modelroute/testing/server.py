@@ -9,26 +9,27 @@ with FaultServer() as server:
 ```
 
 It speaks OpenAI's chat completions and embeddings and Anthropic's messages, whole and streamed, over plain HTTP/1.1 on
-loopback, from a thread of its own. ``python -m modelroute.testing.server --port 0`` serves until interrupted.
+loopback, from a thread of its own. ``python -m modelroute.testing.server --port 0`` serves until interrupted: see
+`modelroute.testing.serving`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 from modelroute.errors import ConfigurationError, ModelRouteError
-from modelroute.testing.exchange import ClientGoneError, Exchange, Head, Link, Record, SeenRequest
+from modelroute.testing.exchange import ClientGoneError, Ending, Exchange, Head, Link, Record, SeenRequest
 from modelroute.testing.fault import Fault
 from modelroute.testing.faults import FAULTS, find
 
@@ -49,14 +50,30 @@ class FaultServer:
 
     All methods may be called from any thread; none needs an event loop. In async code, call `wait_idle`, which blocks,
     through `asyncio.to_thread`.
+
+    `on_ended` gets each request when nothing more will be said to it, on the server's thread. `remember`: how many
+    requests `requests` keeps, the latest; `None` for all, as a test wants it. `only`: the faults that a model may name,
+    by default every one.
     """
 
-    def __init__(self, *, port: int = 0, default: Fault | str = "ok") -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        default: Fault | str = "ok",
+        on_ended: Callable[[SeenRequest], object] | None = None,
+        remember: int | None = None,
+        only: Sequence[Fault | str] | None = None,
+    ) -> None:
         self._wanted_port = port
         self._default = find(default)
+        self._named = FAULTS if only is None else {one.name: one for one in map(find, only)}
         self._scripts: dict[str, tuple[Fault, ...]] = {}
         self._turns: dict[str, int] = {}
-        self._records: list[Record] = []
+        self._records: deque[Record] = deque(maxlen=remember)
+        self._under_way: dict[int, Record] = {}
+        self._requests = 0
+        self._on_ended = on_ended
         self._open: set[int] = set()
         self._connections = 0
         self._crashes: list[Exception] = []
@@ -147,7 +164,7 @@ class FaultServer:
 
     @property
     def requests(self) -> list[SeenRequest]:
-        """All requests so far, in the order of arrival, those under way included."""
+        """The requests so far, in the order of arrival, those under way included; the latest `remember` of them."""
         with self._changed:
             return [record.frozen() for record in self._records]
 
@@ -170,16 +187,14 @@ class FaultServer:
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._is_idle(connections), timeout):
-                left = [f"{one.number} ({one.behaviour or 'unread'})" for one in self._records if one.ended is None]
+                left = [f"{one.number} ({one.behaviour or 'unread'})" for one in self._under_way.values()]
                 raise ServerBusyError(
                     f"not idle after {timeout} s: requests under way: {', '.join(left) or 'none'}; "
                     f"open connections: {len(self._open)}"
                 )
 
     def _is_idle(self, connections: int | None) -> bool:
-        return all(record.ended is not None for record in self._records) and (
-            connections is None or len(self._open) <= connections
-        )
+        return not self._under_way and (connections is None or len(self._open) <= connections)
 
     # --------------------------------------------------------------------------------------- the server's own thread
 
@@ -242,18 +257,26 @@ class FaultServer:
         except (ClientGoneError, ValueError):
             return False
         with self._changed:
-            record = Record(len(self._records) + 1, link.number, time.monotonic() - self._begun, head)
+            self._requests += 1
+            record = Record(self._requests, link.number, time.monotonic() - self._begun, head)
             self._records.append(record)
+            self._under_way[record.number] = record
         exchange = Exchange(link, record, keep_alive=head.headers.get("connection", "").lower() != "close")
+        ending: Ending = "stopped"
         try:
             await self._play(exchange)
+            ending = "answered"
         except ClientGoneError:
             record.client_closed_early = True
+            ending = "client left"
             return False
         finally:
             with self._changed:
-                record.ended = time.monotonic() - self._begun
+                record.end(ending, time.monotonic() - self._begun)
+                del self._under_way[record.number]
                 self._changed.notify_all()
+            if self._on_ended is not None:
+                self._on_ended(record.frozen())
         return exchange.keep_alive
 
     async def _play(self, exchange: Exchange) -> None:
@@ -277,35 +300,21 @@ class FaultServer:
     def _next(self, key: str, exchange: Exchange) -> Fault:
         with self._changed:
             self._turns[key] = exchange.turn = self._turns.get(key, 0) + 1
-            script = self._scripts.get(key) or (FAULTS.get(key, self._default),)
+            script = self._scripts.get(key) or (self._named.get(key, self._default),)
         return script[min(exchange.turn, len(script)) - 1]
 
     def _models(self) -> bytes:
         with self._changed:
-            names = sorted({*FAULTS, *(key for key in self._scripts if not key.startswith("/"))})
+            names = sorted({*self._named, *(key for key in self._scripts if not key.startswith("/"))})
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "modelroute.testing"} for name in names]
         return json.dumps({"object": "list", "data": data}).encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve every fault by the model of its name until interrupted, or list them."""
-    parser = argparse.ArgumentParser(
-        prog="python -m modelroute.testing.server",
-        description="A provider that misbehaves on request: ask for the model whose name is the fault.",
-    )
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 to listen on; 0 picks a free one")
-    parser.add_argument("--list", action="store_true", help="print the faults and stop")
-    chosen = parser.parse_args(arguments)
-    width = max(map(len, FAULTS))
-    lines = [f"{name:<{width}}  {one.expect or 'answers':<12}  {one.what}" for name, one in sorted(FAULTS.items())]
-    if chosen.list:
-        sys.stdout.write("\n".join(lines) + "\n")
-        return 0
-    with suppress(KeyboardInterrupt), FaultServer(port=chosen.port) as server:
-        sys.stdout.write("\n".join([*lines, "", f"serving at {server.url}; Ctrl-C ends"]) + "\n")
-        sys.stdout.flush()
-        threading.Event().wait()
-    return 0
+    """Serve faults until interrupted, or list them: `modelroute.testing.serving.main`."""
+    from modelroute.testing import serving
+
+    return serving.main(arguments)
 
 
 if __name__ == "__main__":
