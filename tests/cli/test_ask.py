@@ -71,7 +71,7 @@ def test_a_ceiling_that_no_server_of_unknown_price_can_keep_exits_with_1(modelro
     words = ("--url", "https://llm.example/v1", "--model-name", "test", "--max-cost", "1")
     result = modelroute("ask", "Hello?", *words)
     assert result.exit_code == 1
-    assert "no price in force, so no ceiling can be kept" in result.stderr
+    assert "no price in force, so no ceiling or hard budget can be kept" in result.stderr
 
 
 def test_a_stream_that_breaks_off_ends_its_line_and_exits_with_1(modelroute: Command, server: FaultServer) -> None:

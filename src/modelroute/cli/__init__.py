@@ -1,4 +1,7 @@
-"""The command line: `modelroute models`, `explain`, `ask`, `demo`. They need the `cli` extra; this module does not."""
+"""The command line: `modelroute models`, `explain`, `ask`, `demo`, `spend`, `ledger`.
+
+They need the `cli` extra; this module does not.
+"""
 
 from __future__ import annotations
 

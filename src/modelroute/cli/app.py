@@ -13,9 +13,11 @@ from modelroute import __version__
 from modelroute.cli.ask import ask
 from modelroute.cli.demo import demo
 from modelroute.cli.explain import explain
+from modelroute.cli.ledger import ledger
 from modelroute.cli.models import models
 from modelroute.cli.options import Verbose
 from modelroute.cli.outcome import INTERRUPTED
+from modelroute.cli.spend import spend
 
 __all__ = ["app", "run"]
 
@@ -50,6 +52,8 @@ app.command()(models)
 app.command()(explain)
 app.command()(ask)
 app.command()(demo)
+app.command()(spend)
+app.add_typer(ledger, name="ledger")
 
 
 def run(arguments: Sequence[str]) -> int:

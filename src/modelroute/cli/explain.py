@@ -63,7 +63,7 @@ def explain(
 def _decision(router: Router, words: str, asking: Asking, input_tokens: int | None) -> Decision:
     if input_tokens is None:
         return router.explain(words, **asking)
-    prepared = router._prepared(words, asking, streaming=False)
+    prepared = router._prepared(words, asking, method="explain")
     count = TokenCount(estimate=input_tokens, bound=input_tokens)
     facts = replace(prepared.facts, tokens=dict.fromkeys(prepared.facts.tokens, count))
     return router._core.compiled.decide(facts, prepared.snapshot)
