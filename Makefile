@@ -3,7 +3,7 @@
 VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip install --disable-pip-version-check -q
-CODE  := src tests $(wildcard examples benchmarks)
+CODE  := src tests $(wildcard examples benchmarks harnesses)
 
 # PYTHON=/path/to/python chooses the interpreter; LIVE=1 lets the demo use the keys in the environment;
 # ARGS=... is handed to the program that runs (demo, pytest, benchmark).
@@ -14,7 +14,7 @@ ARGS   ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types bench clean
+.PHONY: help demo test lint types bench chaos soak fuzz mutate outage clean
 
 help:  ## show this list
 	@echo "make <target>, with:"
@@ -38,6 +38,19 @@ types: $(VENV)/.dev-ready  ## check types: mypy strict on everything, pyright st
 bench: $(VENV)/.dev-ready  ## measure what routing costs over the bare HTTP client
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# Each writes its figures to harnesses/results and renders docs/reference/promises.md from all of them.
+HARNESSES := chaos soak fuzz mutate outage
+
+chaos: ## 100,000 simulated seeds, 200 kills, 8 processes x 100,000 operations on every store (hours; ARGS="--share 0.1")
+soak: ## 100,000 requests at 200 in flight: memory, descriptors, tasks (ARGS="--requests 10000")
+fuzz: ## coverage-guided fuzzing of everything that reads bytes or settings, 30 minutes (ARGS="--seconds 60")
+mutate: ## how many deliberate bugs the tests notice (ARGS="--modules resilience/backoff.py --sample 50")
+outage: ## an outage and its end over real sockets: calls per request, time back, stampede
+
+$(HARNESSES): $(VENV)/.dev-ready
+	@$(BIN)/python -m harnesses.$@ $(ARGS)
+	@$(BIN)/python -m harnesses.promises
+
 clean:  ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests $(wildcard examples benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -50,7 +63,7 @@ $(VENV)/.demo-ready: $(VENV)/.made pyproject.toml
 
 $(VENV)/.dev-ready: $(VENV)/.made pyproject.toml
 	@echo "Installing modelroute and its development tools into $(VENV) (once)..."
-	@$(PIP) -e '.[cli,httpx2,local]' --group dev || { $(INSTALL_FAILED); }
+	@$(PIP) -e '.[cli,httpx2,local,otel,prometheus,redis]' --group dev || { $(INSTALL_FAILED); }
 	@touch $@
 
 # An interpreter may be on the PATH and yet not start (version switchers leave such shims), so each is asked, not looked up.

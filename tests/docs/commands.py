@@ -1,4 +1,4 @@
-"""Commands in pages: `modelroute` and `python file` run in this process, the few others are checked as far as possible.
+"""Commands in pages: `modelroute` and `python` run in this process, the few others are checked as far as possible.
 
 Running in this process is what lets a setup stand in for the providers.
 """
@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 
 import pytest
@@ -69,6 +70,8 @@ def run_command(words: tuple[str, ...], patch: pytest.MonkeyPatch) -> Outcome:
             return _run(words, _main(), patch)
         case ("python" | "python3", file, *arguments) if file.endswith(".py"):
             return _run((file, *arguments), lambda: _run_file(file), patch)
+        case ("python" | "python3", "-m", module, *arguments) if module.startswith("modelroute."):
+            return _run((module, *arguments), import_module(module).main, patch)
         case ("export", assignment) if "=" in assignment:
             name, _, value = assignment.partition("=")
             patch.setenv(name, value)
