@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -29,7 +30,8 @@ MOST_MEMORY = 6.0
 
 
 @pytest.mark.parametrize("variant", SIZES)
-def test_requests_leave_nothing_behind(variant: str) -> None:
+def test_requests_leave_nothing_behind(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("modelroute"), "propagate", False)  # pytest keeps every record of a test
     requests = int(os.environ.get("LEAK_REQUESTS", SIZES[variant]))
 
     async def run() -> Measured:

@@ -25,10 +25,11 @@ CLIENT = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connect
 """Making a client costs more than all its requests here; no connection is used twice."""
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _close_client() -> Iterator[None]:
-    with CLIENT:
-        yield
+    """Close the client when the worker ends: it may be handed the module's tests in several parts."""
+    yield
+    CLIENT.close()
 
 
 def chat(server: FaultServer, model: str, url: str | None = None, **more: object) -> httpx.Response:
