@@ -24,7 +24,7 @@ demo: $(VENV)/.demo-ready  ## show routing, streaming and failover on a small lo
 	@$(BIN)/modelroute demo $(if $(filter-out 0,$(LIVE)),--live) $(ARGS)
 
 test: lint types  ## run every gate: lint, layers, types, then all tests (ARGS="-k name" narrows the tests)
-	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev-ready  ## check style, formatting and the table of layers
 	@$(BIN)/ruff check .
