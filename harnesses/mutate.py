@@ -190,9 +190,8 @@ def result_of(verdicts: Sequence[Verdict], known: Mapping[tuple[str, str, str, s
         f"{share:.1%} of {len(counted)} mutants noticed ({len(counted) - killed} not, "
         f"{len(verdicts) - len(counted)} that do what the original does left out)"
     )
-    promise = (
-        f"tests notice at least {GOAL:.0%} of small changes to engine, resilience, policy, event streams and stores"
-    )
+    looked_at = ", ".join(f"`{module}`" for module in sorted({verdict.module for verdict in verdicts}))
+    promise = f"tests notice at least {GOAL:.0%} of small changes; those drawn were in {looked_at}"
     return Result("mutate", "make mutate", [Promise("tests", promise, figure, holds=share >= GOAL)])
 
 
