@@ -26,6 +26,7 @@ from harnesses.result import RESULTS, Promise, Result, write
 from modelroute import AsyncRouter, Catalog, Model, Policy, Price, Provider, Scenario, cheapest
 from modelroute.errors import ModelRouteError, StoreUnavailableError
 from modelroute.policy.budget import Budget
+from modelroute.runtime.sharing import INTERVAL
 
 __all__ = ["Measured", "Sample", "main", "slope", "soak"]
 
@@ -205,6 +206,7 @@ async def soak(
     watching.cancel()
     await asyncio.wait([watching])
     measured.seconds = time.monotonic() - begun
+    await asyncio.sleep(INTERVAL * 1.5)  # what processes tell each other waits for the next look: that is no leak
     measured.grown = objects() - before if before else Counter()
     measured.grown.pop(Sample.__name__, None)
     await router.aclose()
