@@ -23,7 +23,7 @@ def fleet(places: int, keys: int) -> Endpoint:
 @given(st.integers(1, 6), st.integers(0, 5))
 def test_lanes_are_the_product_of_places_and_keys(places: int, keys: int) -> None:
     endpoint = fleet(places, keys)
-    lanes = [(endpoint.url(lane), endpoint.key(lane)) for lane in range(endpoint.lanes)]
+    lanes = [(endpoint.base(lane), endpoint.key(lane)) for lane in range(endpoint.lanes)]
 
     assert endpoint.lanes == places * max(1, keys)
     assert set(lanes) == {(url, key) for url in endpoint.urls for key in endpoint.keys or (None,)}
@@ -37,7 +37,7 @@ def test_as_many_neighbours_as_there_are_places_are_at_different_ones(places: in
     for first in range(0, endpoint.lanes, places):
         around = [endpoint.place(lane) for lane in range(first, first + places)]
         assert around == list(range(places))
-        assert [endpoint.urls[place] for place in around] == [endpoint.url(first + place) for place in around]
+        assert [endpoint.urls[place] for place in around] == [endpoint.base(first + place) for place in around]
 
 
 def test_one_place_has_a_lane_for_each_key_in_order() -> None:

@@ -33,7 +33,7 @@ def test_a_provider_of_the_catalog_serves_the_catalogs_targets() -> None:
     endpoints = Provider("deepseek").endpoints(CATALOG)
 
     assert {endpoint.name for endpoint in endpoints} == {name for name in CATALOG.targets if name.endswith("@deepseek")}
-    assert all(endpoint.urls == ("https://api.deepseek.com/chat/completions",) for endpoint in endpoints)
+    assert all(endpoint.urls == ("https://api.deepseek.com",) for endpoint in endpoints)
     assert all(endpoint.keys == (Key.env("DEEPSEEK_API_KEY"),) for endpoint in endpoints)
     assert {endpoint.jurisdiction for endpoint in endpoints} == {"CN"}
     assert not any(endpoint.self_hosted for endpoint in endpoints)
@@ -43,8 +43,8 @@ def test_a_provider_of_the_catalog_serves_the_catalogs_targets() -> None:
 def test_a_region_is_another_url_and_another_jurisdiction() -> None:
     cn, intl = (Provider("moonshot", region=region).endpoints(CATALOG)[0] for region in ("cn", "intl"))
 
-    assert (cn.urls, cn.jurisdiction) == (("https://api.moonshot.cn/v1/chat/completions",), "CN")
-    assert (intl.urls, intl.jurisdiction) == (("https://api.moonshot.ai/v1/chat/completions",), None)
+    assert (cn.urls, cn.jurisdiction) == (("https://api.moonshot.cn/v1",), "CN")
+    assert (intl.urls, intl.jurisdiction) == (("https://api.moonshot.ai/v1",), None)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_call_has_everything_but_the_key() -> None:
     call = endpoint.call(HI, output_cap=5, stream=True)
 
     assert (call.method, call.streamed) == ("POST", True)
-    assert endpoint.url(0) == "http://localhost:8000/v1/chat/completions"
+    assert endpoint.base(0) == "http://localhost:8000/v1"
     assert dict(call.headers) == {"content-type": "application/json", "accept": "text/event-stream", "X-Team": "blue"}
     assert endpoint.authorize(SECRET) == (("authorization", f"Bearer {SECRET}"),)
     assert endpoint.http is options
@@ -202,7 +202,7 @@ def test_every_target_of_the_catalog_is_an_endpoint() -> None:
     for endpoint in endpoints:
         assert endpoint.carries(HI) is None
         assert endpoint.call(HI, output_cap=None, stream=endpoint.streams).body
-        assert endpoint.provenance["model"] == endpoint.target.model.name
+        assert endpoint.provenance(HI)["model"] == endpoint.target.model.name
 
 
 def test_every_effort_the_catalog_lists_can_be_asked_for() -> None:
@@ -358,7 +358,7 @@ def test_replicas_are_places_of_one_target() -> None:
     provider = replicas(REPLICAS, key=["a", "b"])
     endpoint = only(provider)
 
-    assert endpoint.urls == tuple(f"http://10.0.0.{number}:8000/v1/chat/completions" for number in (1, 2))
+    assert endpoint.urls == tuple(f"http://10.0.0.{number}:8000/v1" for number in (1, 2))
     assert (endpoint.name, endpoint.lanes) == ("my-tune@fleet", 4)
     assert (endpoint.self_hosted, endpoint.jurisdiction) == (True, SELF_HOSTED)
     assert repr(provider) == (

@@ -43,7 +43,7 @@ def no_failure(*_: object) -> Failure:
     raise AssertionError("nothing is classified here")
 
 
-CALL = Call("m@p", "p", "POST", (), b"{}", no_decoder, no_failure, True)  # type: ignore[arg-type]
+CALL = Call("m@p", "p", "POST", "", (), b"{}", no_decoder, no_failure, True)  # type: ignore[arg-type]
 
 
 def reply(text: str) -> Reply:

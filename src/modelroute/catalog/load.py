@@ -208,6 +208,7 @@ class _Draft:
             max_input=table.whole("max_input", base.max_input),
             max_output=table.whole("max_output", base.max_output),
             features=features - frozenset(lacks),
+            dialect=table.optional("dialect", base.dialect),
             profile=table.optional("profile", base.profile),
             served=table.flag("served", base.served),
             retires=table.day("retires", base.retires or "", whole=True) or None,

@@ -159,7 +159,7 @@ class Target:
     """One model at one provider, with that provider's price and limits. What a router picks.
 
     `name` is ``model@provider`` (split at the last ``@``); `wire_name` is what the provider calls the model.
-    `profile` overrides the provider's profile for this model. Limits and features default to the model's.
+    `dialect` and `profile` override the provider's for this model. Limits and features default to the model's.
 
     Raises `ConfigurationError` for what cannot be meant, `UnknownNameError` for an unknown feature.
     """
@@ -172,6 +172,7 @@ class Target:
     max_input: int | None = None
     max_output: int | None = None
     features: frozenset[str] = frozenset()
+    dialect: str | None = None
     profile: str | None = None
     served: bool = True
     retires: str | None = None
@@ -183,7 +184,7 @@ class Target:
         _check_model(self.model)
         declared.provider_name(self, "provider")
         declared.text(self, "wire_name", "source", "note")
-        declared.optional_text(self, "profile")
+        declared.optional_text(self, "dialect", "profile")
         declared.whole(self, "context_window", "max_input", "max_output")
         declared.feature_set(self, FEATURES)
         declared.flag(self, "served")

@@ -35,16 +35,17 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One upstream call, ready but for what its lane decides: `Endpoint.url`, and the headers of `Endpoint.authorize`.
+    """One upstream call, ready but for what its lane decides: `Endpoint.base`, and the headers of `Endpoint.authorize`.
 
-    `decoder` reads a response of status 200; `classify` makes the failure of any other, from its status, headers by
-    lower-case name, body and the moment in Unix seconds. `streamed` is false where the body comes whole: then only the
-    attempt limit applies.
+    `path` follows the base URL of the lane. `decoder` reads a response of status 200; `classify` makes the failure of
+    any other, from its status, headers by lower-case name, body and the moment in Unix seconds. `streamed` is false
+    where the body comes whole: then only the attempt limit applies.
     """
 
     target: str
     provider: str
     method: str
+    path: str
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     decoder: Callable[[], Decoder] = field(repr=False)

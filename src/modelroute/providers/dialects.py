@@ -23,13 +23,13 @@ __all__ = ["DIALECTS", "Dialect", "dialect_named"]
 class Dialect:
     """How a wire protocol is spoken.
 
-    `path` follows the base URL. `headers` go with every call, `authorize` makes those of a key. `encode(request,
-    target, profile, output_cap, stream)` writes the body, `decoder(provider, profile)` reads a response,
-    `obstacle(request)` says what the dialect has no words for.
+    `path(target, stream)` follows the base URL. `headers` go with every call, `authorize` makes those of a key.
+    `encode(request, target, profile, output_cap, stream)` writes the body, `decoder(provider, profile)` reads a
+    response, `obstacle(request)` says what the dialect has no words for.
     """
 
     name: str
-    path: str
+    path: Callable[[Target, bool], str]
     headers: Headers
     authorize: Callable[[str], Headers]
     encode: Callable[[Request, Target, Profile, int | None, bool], bytes]
@@ -45,13 +45,20 @@ def _api_key(secret: str) -> Headers:
     return (("x-api-key", secret),)
 
 
+def _always(path: str) -> Callable[[Target, bool], str]:
+    def at(_target: Target, _stream: bool) -> str:
+        return path
+
+    return at
+
+
 def _says_all(request: Request) -> None:
     """Chat Completions is what requests are written in."""
 
 
 _OPENAI_CHAT = Dialect(
     name="openai-chat",
-    path="/chat/completions",
+    path=_always("/chat/completions"),
     headers=(),
     authorize=_bearer,
     encode=chat_encode.encode,
@@ -60,7 +67,7 @@ _OPENAI_CHAT = Dialect(
 )
 _ANTHROPIC_MESSAGES = Dialect(
     name="anthropic-messages",
-    path="/messages",
+    path=_always("/messages"),
     headers=(("anthropic-version", "2023-06-01"),),
     authorize=_api_key,
     encode=messages_encode.encode,

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from modelroute.providers.call import Call
+from modelroute.providers.dialects import dialect_named
 from modelroute.providers.errors import classify, speaker_of
-from modelroute.providers.fit import obstacle
+from modelroute.providers.fit import obstacle, other_dialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +31,10 @@ _WHOLE: Headers = (("content-type", "application/json"), ("accept", "application
 class Endpoint:
     """A target, ready to be called.
 
-    - `urls`: where its calls go, one per place; `keys`: any of them holds at each place, empty where none is needed. A
-      place with a key is a *lane*: `lanes` of them, numbered from 0. `headers`: the user's own.
+    - `urls`: base URLs of its calls, one per place; `keys`: any of them holds at each place, empty where none is
+      needed. A place with a key is a *lane*: `lanes` of them, numbered from 0. `headers`: the user's own.
+    - `dialect`: what it speaks; a request that this dialect cannot say to the model goes out in another, where the
+      profile names one (`speaks`).
     - `rpm`, `tpm`: requests and tokens that one lane may take in a minute; `max_in_flight`, `max_queued`: requests of
       this target that may run and wait at once. `None` where the user said nothing.
     - `jurisdiction`: where prompts are processed, `None` when unknown; `self_hosted`: on the user's own machine or
@@ -60,13 +63,12 @@ class Endpoint:
         """``model@provider``."""
         return self.target.name
 
-    @property
-    def provenance(self) -> Mapping[str, object]:
-        """What `reply.message` says of where it came from; the reply's blocks go back only to the same provider."""
+    def provenance(self, request: Request) -> Mapping[str, object]:
+        """Return what `reply.message` says of where it came from; its blocks go back only to the same provider."""
         target = self.target
         return {
             "target": target.name, "provider": target.provider, "model": target.model.name,
-            "dialect": self.dialect.name,
+            "dialect": self.speaks(request).name,
         }  # fmt: skip
 
     @property
@@ -83,8 +85,8 @@ class Endpoint:
         """Return which of `urls` the lane goes to; the next lane goes to the next, so one that is down is soon left."""
         return lane % len(self.urls)
 
-    def url(self, lane: int) -> str:
-        """Return where the lane's calls go."""
+    def base(self, lane: int) -> str:
+        """Return the base URL of the lane's calls; `Call.path` follows it."""
         return self.urls[self.place(lane)]
 
     def key(self, lane: int) -> Key | None:
@@ -113,9 +115,14 @@ class Endpoint:
             return None
         return self._most_output() or self.profile.default_output_cap
 
+    def speaks(self, request: Request) -> Dialect:
+        """Return the dialect that `request` is said in: `dialect`, or the profile's other one for tools."""
+        other = other_dialect(request, self.target, self.profile)
+        return dialect_named(other) if other else self.dialect
+
     def carries(self, request: Request) -> str | None:
         """Return why this target cannot carry `request`, a clause like ``"does not take temperature"``, or `None`."""
-        return obstacle(request, self.target, self.profile) or self.dialect.obstacle(request)
+        return obstacle(request, self.target, self.profile) or self.speaks(request).obstacle(request)
 
     def call(self, request: Request, *, output_cap: int | None, stream: bool) -> Call:
         """Return the call that asks this target for `request` with at most `output_cap` tokens of answer.
@@ -127,11 +134,12 @@ class Endpoint:
         most = self._most_output()
         if cap is not None and most is not None:
             cap = min(cap, most)
-        target, profile, dialect = self.target, self.profile, self.dialect
+        target, profile, dialect = self.target, self.profile, self.speaks(request)
         return Call(
             target=target.name,
             provider=target.provider,
             method="POST",
+            path=dialect.path(target, stream),
             headers=(*(_STREAM if stream else _WHOLE), *dialect.headers, *self.headers),
             body=dialect.encode(request, target, profile, cap, stream),
             decoder=partial(dialect.decoder, target.provider, profile),
@@ -141,7 +149,8 @@ class Endpoint:
 
     def authorize(self, secret: str) -> Headers:
         """Return the headers that carry the key `secret`."""
-        return self.dialect.authorize(secret)
+        header = self.profile.key_header
+        return ((header, secret),) if header else self.dialect.authorize(secret)
 
     def _most_output(self) -> int | None:
         return self.target.max_output or self.target.model.max_output

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from modelroute.providers.parts import fields, image_url, parts_of, text
+from modelroute.providers.parts import called_names, fields, image_url, parts_of, text
 from modelroute.providers.profile import Profile, Schemas, Tools
 
 if TYPE_CHECKING:
     from modelroute.catalog.model import Target
     from modelroute.types.request import Request
 
-__all__ = ["HINTS", "NO_EFFORT", "OURS", "choice_word", "effort_of", "is_reasoning", "obstacle"]
+__all__ = ["HINTS", "NO_EFFORT", "OURS", "choice_word", "effort_of", "is_reasoning", "obstacle", "other_dialect"]
 
 NO_EFFORT = "none"
 """The effort that asks a model not to reason."""
@@ -63,6 +63,16 @@ def choice_word(choice: str | Mapping[str, object] | None) -> str:
         return choice or ""
     kind = text(choice.get("type"))
     return "named" if kind in {"function", "custom", ""} else kind
+
+
+def other_dialect(request: Request, target: Target, profile: Profile) -> str:
+    """Return the dialect in which the model takes the tools of `request`, ``""`` where its usual one does."""
+    if not profile.tools_dialect or profile.tools is Tools.ALWAYS:
+        return ""
+    if not (request.tools or called_names(request.messages)):
+        return ""
+    rests = profile.tools is Tools.AT_REST and not is_reasoning(request, target, profile)
+    return "" if rests else profile.tools_dialect
 
 
 def obstacle(request: Request, target: Target, profile: Profile) -> str | None:
@@ -118,9 +128,9 @@ def _within(value: object, limits: tuple[float, float]) -> bool:
 def _tools(request: Request, profile: Profile, *, reasoning: bool) -> str | None:
     if not request.tools:
         return None
-    if profile.tools is Tools.NEVER:
+    if profile.tools is Tools.NEVER and not profile.tools_dialect:
         return "takes tools only on an API that is not spoken here (Responses)"
-    if profile.tools is Tools.AT_REST and reasoning:
+    if profile.tools is Tools.AT_REST and reasoning and not profile.tools_dialect:
         return f"takes tools on this API only with effort={NO_EFFORT!r}"
     word = choice_word(request.tool_choice)
     allowed = profile.reasoning_tool_choices if reasoning else profile.tool_choices

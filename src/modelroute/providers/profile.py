@@ -95,7 +95,8 @@ class Profile:
       effort.
     - `efforts`: fields to send for each effort that can be asked for; an effort that is not here bars the target.
     - `any_effort`: whether an effort is passed to a model of which the catalog lists none.
-    - `tools`; `tool_choices`: words taken for `tool_choice` (``named`` for one particular tool),
+    - `tools`, and `tools_dialect`: the dialect that takes tools where this one does not, at the same base URL and with
+      the same key; ``""``: none. `tool_choices`: words taken for `tool_choice` (``named`` for one particular tool),
       `reasoning_tool_choices` while the model reasons. A choice that is not here bars the target.
     - `parts`: types of content parts taken, `None` for all. `image_schemes`: URL schemes of images taken.
     - `prefill`: whether the last message may be the assistant's own.
@@ -103,6 +104,7 @@ class Profile:
       where that loses no meaning.
 
     How it is said:
+    - `key_header`: the header that carries the key; ``""``: the dialect's own.
     - `developer_role`: the role that developer messages are sent with. `cache_marks`: whether ``cache_control`` in a
       part is sent; elsewhere it is left out, since it asks for nothing but a discount.
     - `text_lists`: the roles whose content may be a list of text parts; elsewhere such a list goes out as one text,
@@ -112,6 +114,8 @@ class Profile:
       whole body, so that a plain call should not stream.
 
     What comes back:
+    - `reasoning_tags`: names of the tags in which reasoning may stand at the beginning of the text, having leaked into
+      it (``<think>...</think>``): it is split off.
     - `echo`: see `Echo`. `echo_field`: the assistant message's field it goes back in.
     - `reasoning_excluded`: the output count leaves reasoning tokens out, and they are added.
     - `cost_field`: field of the usage that states the cost, in `cost_units` to the dollar; ``""``: none is believed.
@@ -128,6 +132,7 @@ class Profile:
     efforts: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: _NO_EFFORTS)
     any_effort: bool = False
     tools: Tools = Tools.ALWAYS
+    tools_dialect: str = ""
     tool_choices: frozenset[str] = frozenset({"auto", "none", "required", "named", "allowed_tools"})
     reasoning_tool_choices: frozenset[str] = frozenset({"auto", "none", "required", "named", "allowed_tools"})
     parts: frozenset[str] | None = None
@@ -135,12 +140,14 @@ class Profile:
     prefill: bool = True
     schemas: Schemas = Schemas.NATIVE
     strict_schemas: bool = False
+    key_header: str = ""
     developer_role: str = "system"
     cache_marks: bool = False
     text_lists: frozenset[str] = frozenset({"user"})
     blank_content: str | None = None
     stream_usage: bool = True
     streaming_loses: bool = False
+    reasoning_tags: tuple[str, ...] = ()
     echo: Echo = Echo.NEVER
     echo_field: str = "reasoning_content"
     reasoning_excluded: bool = False

@@ -343,7 +343,7 @@ class RouterCore:
         return Leg(
             ranked=ranked,
             prepare=prepare,
-            provenance=endpoint.provenance,
+            provenance=endpoint.provenance(prepared.request),
             lanes=self._lanes[ranked.target],
             places=len(endpoint.urls),
             rpm=endpoint.rpm,

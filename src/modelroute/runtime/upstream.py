@@ -131,7 +131,7 @@ def authorized(endpoint: Endpoint, open_: Open, secret: Secret | None) -> HttpRe
     """Return the request to the place of its lane, with the key in its headers."""
     call = open_.call
     headers = call.headers if secret is None else (*call.headers, *endpoint.authorize(secret.reveal()))
-    return HttpRequest(method=call.method, url=endpoint.url(open_.lane), headers=headers, body=call.body)
+    return HttpRequest(method=call.method, url=endpoint.base(open_.lane) + call.path, headers=headers, body=call.body)
 
 
 def opening_failure(error: HttpError, secret: Secret | None = None) -> Failure:
