@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelroute.runtime.http.lanes import Lane
+from modelroute.runtime.http.lanes import REMEMBERED, Lane
 
 
 @dataclass
@@ -106,3 +106,20 @@ def test_too_old_to_be_used_from_the_very_second() -> None:
     assert stream.aborted == 1
     lane.give(2, Stream(), 0.0)
     assert lane.take(9.9) is not None
+
+
+def test_a_lane_learns_how_soon_its_server_closes() -> None:
+    lane: Lane[int, Stream] = Lane(keepalive=10, max_idle=8)
+    lane.lost(4.0, now=0.0)
+    lane.give(1, Stream(), 100.0)
+    assert lane.take(102.0) is None
+    lane.give(2, Stream(), 100.0)
+    assert lane.take(101.9) is not None
+    lane.lost(8.0, now=100.0)  # no news
+    lane.give(3, Stream(), 200.0)
+    assert lane.take(202.0) is None
+    lane.give(4, Stream(), 100.0 + REMEMBERED)
+    assert lane.take(109.0 + REMEMBERED) is not None
+    lane.lost(0.001, now=0.0)
+    lane.give(5, Stream(), 100.0)
+    assert lane.take(100.0) is None

@@ -12,13 +12,15 @@ import warnings
 
 import pytest
 
-from modelroute.runtime.http import AsyncExchange, HttpOptions, HttpRequest, Limit, SyncHttp
+from modelroute.runtime.http import AsyncExchange, HttpBroken, HttpOptions, HttpRequest, Limit, SyncHttp
 from tests.runtime.http.peers import (
     CERTIFICATE,
+    OK,
     STREAM,
     AsyncSide,
     Line,
     Peer,
+    Side,
     SyncSide,
     chunk,
     polite,
@@ -311,3 +313,21 @@ def test_nothing_happens_before_the_first_use() -> None:
     http = SyncHttp(HttpOptions(verify=CERTIFICATE))
     assert threading.active_count() == before
     http.close()
+
+
+async def test_a_server_that_closes_once_it_has_answered_costs_one_request(side: Side) -> None:
+    """As llama.cpp does after a stream, without having said so: a request that was on its way is lost."""
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(OK)
+        line.request()
+
+    lost = 0
+    with Peer(script) as peer:
+        for _ in range(6):
+            try:
+                await whole(await side.open(HttpRequest(url=peer.url, body=b"{}")))
+            except HttpBroken:
+                lost += 1
+    assert lost == 1

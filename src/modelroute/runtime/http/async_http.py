@@ -100,10 +100,19 @@ class AsyncHttp:
                 wire.disarm()
                 wire.abort()
                 raise
-            if wire.reused and not wire.sent and not wire.received and not isinstance(failure, HttpTimeout):
-                use_idle = False
-                continue
+            if wire.reused and not wire.received and not isinstance(failure, HttpTimeout):
+                self._lost(request, wire, core)
+                if not wire.sent:
+                    use_idle = False
+                    continue
             raise failure
+
+    def _lost(self, request: HttpRequest, wire: AsyncWire, core: Core) -> None:
+        """Let the lane of a kept connection that turned out to be closed learn from it."""
+        state = self._states.get(id(wire.loop))
+        route = None if state is None else state.routes.get(core.address(request.url).key)
+        if route is not None:
+            route.lane.lost(wire.idle, wire.loop.time())
 
     async def _attempt(self, request: HttpRequest, wire: AsyncWire, core: Core, *, use_idle: bool) -> AsyncExchange:
         now = wire.loop.time()
@@ -121,7 +130,7 @@ class AsyncHttp:
             wire.tls = address.tls
             connection = route.factory.create_connection(address.origin)
         else:
-            wire.reuse(kept.stream)
+            wire.reuse(kept.stream, now - kept.since)
             connection = kept.connection
         response = await connection.handle_async_request(core.request(request, address, wire))
         if wire.received == 0 and wire.stream is not None:  # left over from the exchange before: not our answer

@@ -10,7 +10,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Kept", "Lane"]
+__all__ = ["REMEMBERED", "Kept", "Lane"]
+
+REMEMBERED = 600.0
+"""Seconds for which a lane remembers how soon its server closes connections."""
+
+_AT_ONCE = 1.0
+"""Seconds. Whoever closes sooner does so after every answer: there is no time left in which to use the connection."""
 
 
 class IdleStream(Protocol):
@@ -34,14 +40,19 @@ class Kept(Generic[ConnectionT, StreamT]):
 
 
 class Lane(Generic[ConnectionT, StreamT]):
-    """The idle connections of one origin, the youngest on top. Safe in threads: each step is one call on a deque."""
+    """The idle connections of one origin, the youngest on top. Safe in threads: each step is one call on a deque.
 
-    __slots__ = ("_idle", "_keepalive", "_max_idle", "closed")
+    Some servers close a connection when they have answered, without having said so (llama.cpp does, after a stream), or
+    sooner than others: a request sent meanwhile is lost, and nobody knows whether it was read. So a lane learns.
+    """
+
+    __slots__ = ("_idle", "_keepalive", "_learned", "_max_idle", "closed")
 
     def __init__(self, *, keepalive: float, max_idle: int) -> None:
         self._idle: deque[Kept[ConnectionT, StreamT]] = deque()
         self._keepalive = keepalive
         self._max_idle = max_idle
+        self._learned = (keepalive, 0.0)
         self.closed = False
 
     def __len__(self) -> int:
@@ -54,9 +65,19 @@ class Lane(Generic[ConnectionT, StreamT]):
                 kept = self._idle.pop()
             except IndexError:
                 return None
-            if now - kept.since < self._keepalive and kept.stream.is_usable():
+            if now - kept.since < self._bound(now) and kept.stream.is_usable():
                 return kept
             kept.stream.abort()
+
+    def lost(self, idle: float, now: float) -> None:
+        """Note that one was closed after `idle` seconds: for a while, none is used that has been idle half as long."""
+        bearable = idle / 2 if idle >= _AT_ONCE else 0.0
+        self._learned = (min(bearable, self._bound(now)), now + REMEMBERED)
+
+    def _bound(self, now: float) -> float:
+        """Return how long a connection may have been idle to be used."""
+        longest, until = self._learned
+        return longest if now < until else self._keepalive
 
     def give(self, connection: ConnectionT, stream: StreamT, now: float) -> None:
         """Keep a connection; the oldest are closed when they are too old or too many."""

@@ -64,10 +64,18 @@ class SyncHttp:
             except BaseException:
                 wire.abort()
                 raise
-            if wire.reused and not wire.sent and not wire.received and not isinstance(failure, HttpTimeout):
-                use_idle = False
-                continue
+            if wire.reused and not wire.received and not isinstance(failure, HttpTimeout):
+                self._lost(request, wire, core)
+                if not wire.sent:
+                    use_idle = False
+                    continue
             raise failure
+
+    def _lost(self, request: HttpRequest, wire: Wire, core: Core) -> None:
+        """Let the lane of a kept connection that turned out to be closed learn from it."""
+        route = self._routes.get(core.address(request.url).key)
+        if route is not None:
+            route.lane.lost(wire.idle, time.monotonic())
 
     def _attempt(self, request: HttpRequest, wire: Wire, core: Core, *, use_idle: bool) -> SyncExchange:
         now = time.monotonic()
@@ -82,7 +90,7 @@ class SyncHttp:
             wire.tls = address.tls
             connection = route.factory.create_connection(address.origin)
         else:
-            wire.reuse(kept.stream)
+            wire.reuse(kept.stream, now - kept.since)
             connection = kept.connection
         response = connection.handle_request(core.request(request, address, wire))
         if wire.received == 0 and wire.stream is not None:  # left over from the exchange before: not our answer

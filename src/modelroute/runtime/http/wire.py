@@ -34,7 +34,7 @@ class Socket(Protocol):
 class Wire(float):
     """The state of one attempt. As a number it means nothing."""
 
-    __slots__ = ("connected", "limit", "patient", "phase", "received", "reused", "sent", "stream", "tls")
+    __slots__ = ("connected", "idle", "limit", "patient", "phase", "received", "reused", "sent", "stream", "tls")
 
     limit: Limit
     phase: Phase
@@ -50,6 +50,7 @@ class Wire(float):
         self.tls = False
         self.connected = False
         self.reused = False
+        self.idle = 0.0
         self.sent = False
         self.received = 0
         self.patient = True
@@ -69,9 +70,10 @@ class Wire(float):
         self.connected = True
         self.phase = "send"
 
-    def reuse(self, stream: Socket) -> None:
-        """Note that an idle connection is taken."""
+    def reuse(self, stream: Socket, idle: float) -> None:
+        """Note that a connection is taken that has been idle for so many seconds."""
         self.reused = True
+        self.idle = idle
         self.connect_done(stream)
 
     def reading(self) -> None:
