@@ -1,0 +1,1 @@
+"""The OpenAI Responses dialect: what newer OpenAI models take tools by. Bytes only, no sockets. Internal."""
