@@ -107,7 +107,7 @@ def test_before_the_first_row_there_is_no_price_and_each_change_takes_effect_at_
     assert price.at(T0 + 100, 0) == Rates(2, 2)
     assert price.dearest(T0 + 50, 49, 0) == Rates(1, 1)
     assert price.dearest(T0 + 50, 50, 0) == Rates(2, 2)
-    assert (price.basis(T0), price.basis(T0 + 100)) == ("catalog 2026-07-02", "catalog 2026-10-09")
+    assert (price.basis(T0), price.basis(T0 + 100)) == ("catalog 2026-07-02 (stale)", "catalog 2026-10-09")
 
 
 def test_a_price_that_fell_is_bounded_by_the_older_row_only_while_that_is_touched() -> None:

@@ -88,3 +88,11 @@ def test_tiers_are_ordered_and_must_differ() -> None:
 def test_free_means_that_no_rate_charges() -> None:
     assert Rates(0, 0, 0, 0).is_free
     assert not Rates(0, 0, 0, 1).is_free
+
+
+def test_a_cache_write_that_stays_an_hour_costs_twice_the_input_at_least() -> None:
+    usage = Usage(10, 0, cache_write_tokens=10, hour_write_tokens=4)
+
+    assert Rates.per_million(4, 20, cache_write=5).cost(usage) == (6 * 5 + 4 * 8) * 1_000_000
+    assert Rates.per_million(4, 20).cost(usage) == (6 * 4 + 4 * 8) * 1_000_000
+    assert Rates.per_million(4, 20, cache_write=9).cost(usage) == 10 * 9 * 1_000_000

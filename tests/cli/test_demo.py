@@ -138,7 +138,7 @@ def test_the_five_requests_are_allocated_as_the_article_says() -> None:
         "daily-dev", "core-reasoning", "long-documents", "default", "default"
     ]  # fmt: skip
     assert decisions[1].target == "gpt-5.5@openai"
-    assert decisions[4].target is None
+    assert decisions[4].target == "mistral-large-2512@mistral", "open weights, computed in the EU"
     assert decisions[4].rules
 
 

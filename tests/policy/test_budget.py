@@ -352,6 +352,8 @@ def test_the_budget_of_a_view_has_names_no_other_can_have() -> None:
     assert account.scope == view.name == "view:1-2-3"
     with pytest.raises(ConfigurationError, match="without"):
         Budget(view.name, 5)
+    with pytest.raises(ConfigurationError, match=r"^budget\(-1\) cannot have a limit below zero; write budget\(5\)"):
+        view_budget("1-2-4", -1, hard=True, on_exceeded="refuse")
 
 
 # ------------------------------------------------------------------------------------------------------------ values

@@ -91,6 +91,7 @@ def test_the_json_form() -> None:
                 "context_window": 128_000,
                 "score": score,
                 "resting_until": None,
+                "left_out": [],
             }
         ],
         "rejected": [

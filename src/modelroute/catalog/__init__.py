@@ -5,7 +5,8 @@ Start with `Catalog.builtin()`. Importing this package reads no file.
 
 from modelroute.catalog.books import Book, BookPrice, GapRow, ValueRow, gap_table, value_table
 from modelroute.catalog.catalog import Catalog
-from modelroute.catalog.model import FEATURES, SELF_HOSTED, Model, ProviderRow, Score, Target
+from modelroute.catalog.lint import CatalogFinding
+from modelroute.catalog.model import FEATURES, SELF_HOSTED, Api, Model, ProviderRow, Score, Target
 from modelroute.catalog.price import Price, PriceRow
 from modelroute.catalog.rates import Rates, Tier
 from modelroute.catalog.scores import EFFORTS, Crosswalk, Estimate, best_score
@@ -18,9 +19,11 @@ __all__ = [
     "FEATURES",
     "INTELLIGENCE",
     "SELF_HOSTED",
+    "Api",
     "Book",
     "BookPrice",
     "Catalog",
+    "CatalogFinding",
     "Crosswalk",
     "Estimate",
     "GapRow",

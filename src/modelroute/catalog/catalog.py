@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from modelroute.catalog.books import Book
+from modelroute.catalog.dates import checked_day
 from modelroute.catalog.declared import checked_name, listed
 from modelroute.catalog.model import Model, ProviderRow, Score, Target
 from modelroute.catalog.price import Price
@@ -19,9 +20,12 @@ from modelroute.errors import ConfigurationError, UnknownNameError, shown
 from modelroute.types.constraints import INTELLIGENCE
 
 if TYPE_CHECKING:
+    from datetime import date
     from os import PathLike
 
-__all__ = ["Catalog", "resolved"]
+    from modelroute.catalog.lint import CatalogFinding
+
+__all__ = ["Catalog", "provider_aliases", "resolved"]
 
 _builtin: list[Catalog] = []
 
@@ -31,18 +35,22 @@ Part = TypeVar("Part")
 class Catalog:
     """Models, provider rows and targets by name, with aliases, price books and the crosswalk of estimated scores.
 
-    - `Catalog.builtin()` is the one that ships; `Catalog.load(path)` puts a file of yours on top of it.
+    - `Catalog.builtin()` is the one that ships; `Catalog.load(path)` puts a file of yours on top of it, and
+      `Catalog.installed()` what installed packages add.
     - `with_(models=..., providers=..., targets=...)` returns a new one; same names replace.
     - `model(name)`, `target(name)`, `provider(name)`, `book(name)` look up and raise `UnknownNameError`; aliases count.
     - `as_of` is the newest date of any fact in it; `digest` a short hash of its content, equal for equal content.
     - `scales` are the names a floor may use.
     """
 
-    __slots__ = ("_digest", "aliases", "books", "crosswalk", "models", "providers", "targets")
+    __slots__ = ("_digest", "aliases", "books", "crosswalk", "models", "provider_aliases", "providers", "targets")
     models: Mapping[str, Model]
     providers: Mapping[str, ProviderRow]
     targets: Mapping[str, Target]
     aliases: Mapping[str, str]
+    """Models' names by the other names they go by."""
+    provider_aliases: Mapping[str, str]
+    """Providers' names by the other names they go by, as their rows give them."""
     books: Mapping[str, Book]
     crosswalk: Crosswalk | None
     _digest: str
@@ -65,11 +73,11 @@ class Catalog:
             raise ConfigurationError(f"crosswalk={shown(crosswalk)} is no Crosswalk(...); leave it out")
         whole = {name: resolved(model, by_name, known) for name, model in by_name.items()}
         set_field(self, "models", MappingProxyType(whole))
-        set_field(
-            self, "providers", MappingProxyType({row.name: row for row in _all(providers, ProviderRow, "providers")})
-        )
-        bound = {target.name: self._bound(target) for target in _all(targets, Target, "targets")}
-        set_field(self, "targets", MappingProxyType(bound))
+        rows = {row.name: row for row in _all(providers, ProviderRow, "providers")}
+        set_field(self, "providers", MappingProxyType(rows))
+        set_field(self, "provider_aliases", MappingProxyType(provider_aliases(rows.values())))
+        bound = [self._bound(target) for target in _all(targets, Target, "targets")]
+        set_field(self, "targets", MappingProxyType({target.name: target for target in bound}))
         set_field(self, "aliases", MappingProxyType(known))
         set_field(self, "books", MappingProxyType({book.name: book for book in _all(books, Book, "books")}))
         set_field(self, "crosswalk", crosswalk)
@@ -99,6 +107,17 @@ class Catalog:
         from modelroute.catalog.load import load_file
 
         return load_file(path, cls.builtin() if onto is None else onto)
+
+    @classmethod
+    def installed(cls, *, onto: Catalog | None = None, strict: bool = False) -> Catalog:
+        """Return `onto` (default: the built-in catalog) with what installed packages add to it.
+
+        They do so by an entry point of the group ``modelroute.providers``. What cannot be used is left out with a
+        warning that names the package; with `strict` it raises `ConfigurationError`.
+        """
+        from modelroute.catalog.plugins import with_installed
+
+        return with_installed(cls.builtin() if onto is None else onto, strict=strict)
 
     def with_(
         self,
@@ -134,18 +153,22 @@ class Catalog:
         return found
 
     def target(self, name: str) -> Target:
-        """Return the target ``model@provider``; the model may be an alias."""
+        """Return the target ``model@provider``; model and provider may be aliases."""
         found = self.targets.get(self.canonical(checked_name("target", name)))
         if found is None:
             raise UnknownNameError("target", name, self.targets)
         return found
 
     def provider(self, name: str) -> ProviderRow:
-        """Return the provider row called `name`."""
-        found = self.providers.get(checked_name("provider", name))
+        """Return the provider row called `name`, or for which `name` is an alias."""
+        found = self.providers.get(self.provider_name(checked_name("provider", name)))
         if found is None:
-            raise UnknownNameError("provider", name, self.providers)
+            raise UnknownNameError("provider", name, (*self.providers, *self.provider_aliases))
         return found
+
+    def provider_name(self, name: str) -> str:
+        """Return a provider's name with its alias, if it is one, replaced. Nothing is looked up."""
+        return self.provider_aliases.get(name, name)
 
     def book(self, name: str) -> Book:
         """Return the price book called `name`."""
@@ -155,11 +178,11 @@ class Catalog:
         return found
 
     def canonical(self, name: str) -> str:
-        """Return a model's or target's name with its alias, if it is one, replaced. Nothing is looked up."""
+        """Return the name of a model or target with the aliases in it replaced. Nothing is looked up."""
         model, at, provider = checked_name("model", name).rpartition("@")
         if not at:
             return self.aliases.get(name, name)
-        return f"{self.aliases.get(model, model)}@{provider}"
+        return f"{self.aliases.get(model, model)}@{self.provider_name(provider)}"
 
     def resolve(self, model: Model) -> Model:
         """Return `model` with what it leaves open taken from the model it is `like`; others are returned as they are.
@@ -169,6 +192,21 @@ class Catalog:
         if not isinstance(model, Model):
             raise ConfigurationError(f"resolve takes a Model(...), not {shown(model)}; model(name) looks one up")
         return resolved(model, self.models, self.aliases)
+
+    def findings(
+        self,
+        today: date | str,
+        *,
+        dialects: Collection[str] | None = None,
+        profiles: Collection[str] | None = None,
+    ) -> tuple[CatalogFinding, ...]:
+        """Return what is missing, old or about to run out on `today` (a date or ISO text), errors first.
+
+        `dialects`, `profiles`: the names that rows may use (`modelroute.providers`); not looked at when left out.
+        """
+        from modelroute.catalog.lint import findings
+
+        return findings(self, checked_day(today), dialects=dialects, profiles=profiles)
 
     @property
     def as_of(self) -> str:
@@ -224,14 +262,20 @@ class Catalog:
         )
 
     def _bound(self, target: Target) -> Target:
-        if target.provider not in self.providers:
+        provider = self.provider_name(target.provider)
+        if provider not in self.providers:
             raise UnknownNameError(
-                "provider", target.provider, self.providers, hint=f"Target {target.name!r} needs it."
+                "provider",
+                provider,
+                (*self.providers, *self.provider_aliases),
+                hint=f"Target {target.name!r} needs it.",
             )
         model = self.models.get(target.model.name)
         if model is None:
             raise UnknownNameError("model", target.model.name, self.models, hint=f"Target {target.name!r} needs it.")
-        return target if model is target.model else replace(target, model=model)
+        if model is target.model and provider == target.provider:
+            return target
+        return replace(target, model=model, provider=provider)
 
 
 def resolved(model: Model, models: Mapping[str, Model], aliases: Mapping[str, str] | None = None) -> Model:
@@ -255,6 +299,22 @@ def resolved(model: Model, models: Mapping[str, Model], aliases: Mapping[str, st
     for heir in [*reversed(bases), model]:
         whole = _inherit(heir, whole)
     return whole
+
+
+def provider_aliases(rows: Iterable[ProviderRow]) -> dict[str, str]:
+    """Return providers' names by alias; `ConfigurationError` for an alias that could mean two of them."""
+    rows = tuple(rows)
+    owners = {row.name: row.name for row in rows}
+    for row in rows:
+        for alias in row.aliases:
+            owner = owners.setdefault(alias, row.name)
+            if owner != row.name:
+                meant = "the name" if owner == alias else "an alias"
+                raise ConfigurationError(
+                    f"the provider {row.name!r} has the alias {alias!r}, which is {meant} of another one "
+                    f"({owner}); a name must mean one provider, so give that one another"
+                )
+    return {alias: name for alias, name in owners.items() if alias != name}
 
 
 def _inherit(model: Model, base: Model) -> Model:

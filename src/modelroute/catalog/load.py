@@ -6,28 +6,25 @@ sources and names that point at nothing are refused with file, table and key. In
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
 
 from modelroute.catalog.books import Book, BookPrice
-from modelroute.catalog.catalog import Catalog, resolved
+from modelroute.catalog.catalog import Catalog, provider_aliases, resolved
 from modelroute.catalog.model import FEATURES, Model, ProviderRow, Score, Target
-from modelroute.catalog.price import Price, PriceRow, converted, exchange_factor
-from modelroute.catalog.rates import Rates, Tier
+from modelroute.catalog.price import Price
+from modelroute.catalog.read_prices import price_row, rates_of
+from modelroute.catalog.read_providers import checked_dialect, provider_row
 from modelroute.catalog.scores import Crosswalk
+from modelroute.catalog.source import SourceFile
 from modelroute.catalog.tables import Table
-from modelroute.catalog.window import Window
 from modelroute.errors import ConfigurationError, did_you_mean, shown
 
 __all__ = ["load_builtin", "load_file", "load_texts"]
-
-_JURISDICTIONS_HINT = "jurisdictions are by region and may only name regions of urls"
 
 
 def load_builtin() -> Catalog:
@@ -52,7 +49,7 @@ def load_file(path: str | PathLike[str], onto: Catalog) -> Catalog:
 
 def load_texts(texts: Mapping[str, str], onto: Catalog) -> Catalog:
     """Return `onto` with the TOML of `texts`, by file name, on top. The files may refer to each other in any order."""
-    documents = [_File(name, text) for name, text in texts.items()]
+    documents = [SourceFile(name, text) for name, text in texts.items()]
     draft = _Draft(onto)
     first, then = (draft.add_providers, draft.add_models, draft.add_crosswalk), (draft.add_scores, draft.add_targets)
     for read in (*first, draft.check_names, *then):
@@ -61,38 +58,6 @@ def load_texts(texts: Mapping[str, str], onto: Catalog) -> Catalog:
     for document in documents:
         document.top.finish()
     return draft.catalog()
-
-
-class _File:
-    """One parsed file with what its tables inherit: sources by short name, default `source`, `as_of` and `vendor`."""
-
-    def __init__(self, name: str, text: str) -> None:
-        try:
-            values = tomllib.loads(text, parse_float=Decimal)
-        except (ValueError, ArithmeticError, RecursionError) as error:  # the reader's own, and a number of 5,000 digits
-            raise ConfigurationError(f"{name}: not valid TOML: {error}") from error
-        self.top = Table(name, "", values)
-        self.sources = self.top.mapping("sources")
-        self.source = self.as_of = self.vendor = ""
-        defaults = self.top.child("defaults")
-        if defaults is not None:
-            self.source, self.as_of = defaults.text("source"), defaults.day("as_of")
-            self.vendor = defaults.text("vendor")
-            defaults.finish()
-
-    def provenance(self, table: Table, source: str | None = None, as_of: str | None = None) -> tuple[str, str]:
-        """Return source and date of a fact: its own, else those given, else the file's defaults. There must be both."""
-        said = table.text("source") or (self.source if source is None else source)
-        when = table.day("as_of") or (self.as_of if as_of is None else as_of)
-        if not said:
-            raise table.error(
-                "source", "is missing: every fact says where it is from; give it here or under [defaults]"
-            )
-        if not when:
-            raise table.error("as_of", "is missing: every fact says when it was read; give it here or under [defaults]")
-        if self.sources and said not in self.sources and said not in self.sources.values():
-            raise table.error("source", f"{said!r} is not one of [sources].{did_you_mean(said, self.sources)}")
-        return self.sources.get(said, said), when
 
 
 class _Draft:
@@ -116,20 +81,25 @@ class _Draft:
             crosswalk=self.crosswalk,
         )
 
-    def add_providers(self, file: _File) -> None:
+    def add_providers(self, file: SourceFile) -> None:
         for name, table in file.top.children("providers"):
+            owner = provider_aliases(self.providers.values()).get(name)
+            if owner is not None:
+                raise table.error(
+                    "", f"{name!r} is an alias of {owner!r}: write [providers.{owner}], or choose another name"
+                )
             with table.placing():
-                self.providers[name] = _provider(file, table, self.providers.get(name) or ProviderRow(name))
+                self.providers[name] = provider_row(file, table, self.providers.get(name) or ProviderRow(name))
             table.finish()
 
-    def add_models(self, file: _File) -> None:
+    def add_models(self, file: SourceFile) -> None:
         for name, table in file.top.children("models"):
             with table.placing():
                 self.models[name] = _model(file, table, self.models.get(name) or Model(name, vendor=file.vendor))
             table.finish()
         self.aliases.update(file.top.mapping("aliases"))
 
-    def check_names(self, file: _File) -> None:
+    def check_names(self, file: SourceFile) -> None:
         """Refuse aliases and likenesses that point at nothing, now that every model of every file is known."""
         pointers = [(file.top, f"aliases.{alias}", name) for alias, name in file.top.mapping("aliases").items()]
         for name, table in file.top.children("models"):
@@ -139,13 +109,13 @@ class _Draft:
             if name not in self.models:
                 raise table.error(key, f"no model is called {name!r}.{did_you_mean(name, self.models)}")
 
-    def add_crosswalk(self, file: _File) -> None:
+    def add_crosswalk(self, file: SourceFile) -> None:
         table = file.top.child("crosswalk")
         if table is not None:
             self.crosswalk = _crosswalk(file, table)
             table.finish()
 
-    def add_scores(self, file: _File) -> None:
+    def add_scores(self, file: SourceFile) -> None:
         """Ratings and estimates stand apart from the models they belong to, because a program keeps them up to date."""
         for row in file.top.rows("ratings"):
             source, as_of = file.provenance(row)
@@ -168,10 +138,11 @@ class _Draft:
             self.books[name] = _book(file, table, name, {*self.models, *self.aliases})
             table.finish()
 
-    def add_targets(self, file: _File) -> None:
+    def add_targets(self, file: SourceFile) -> None:
         for name, table in file.top.children("targets"):
             with table.placing():
-                self.targets[name] = self._target(file, table, name)
+                target = self._target(file, table, name)
+            self.targets[target.name] = target
             table.finish()
 
     def _extend(self, row: Table, scores: tuple[Score, ...]) -> None:
@@ -182,22 +153,26 @@ class _Draft:
         self.models[name] = replace(model, scores=_merged(model.scores, scores))
         row.finish()
 
-    def _target(self, file: _File, table: Table, name: str) -> Target:
+    def _target(self, file: SourceFile, table: Table, name: str) -> Target:
         model_name, at, provider = name.rpartition("@")
         if not at:
             raise table.error("", "a target is called model@provider")
         model = self.models.get(self.aliases.get(model_name, model_name))
         if model is None:
             raise table.error("", f"no model is called {model_name!r}.{did_you_mean(model_name, self.models)}")
+        aliases = provider_aliases(self.providers.values())
+        provider = aliases.get(provider, provider)
         if provider not in self.providers:
-            raise table.error("", f"no provider is called {provider!r}.{did_you_mean(provider, self.providers)}")
-        base = self.targets.get(name)
+            near = did_you_mean(provider, (*self.providers, *aliases))
+            raise table.error("", f"no provider is called {provider!r}.{near}")
+        base = self.targets.get(f"{model.name}@{provider}")
         if base is None:
             base = Target.of(resolved(model, self.models, self.aliases), provider)
         source, as_of = file.provenance(table)
+        dialect = table.optional("dialect")
         lacks = _known(table, "lacks", table.texts("lacks"), FEATURES)
         features = frozenset(_known(table, "features", table.texts("features"), FEATURES)) or base.features
-        prices = tuple(_price_row(file, row, source, as_of) for row in table.rows("prices"))
+        prices = tuple(price_row(file, row, source, as_of) for row in table.rows("prices"))
         with table.placing("prices"):
             price = Price.dated(*prices) if prices else base.price
         return replace(
@@ -208,7 +183,7 @@ class _Draft:
             max_input=table.whole("max_input", base.max_input),
             max_output=table.whole("max_output", base.max_output),
             features=features - frozenset(lacks),
-            dialect=table.optional("dialect", base.dialect),
+            dialect=base.dialect if dialect is None else checked_dialect(table, "dialect", dialect),
             profile=table.optional("profile", base.profile),
             served=table.flag("served", base.served),
             retires=table.day("retires", base.retires or "", whole=True) or None,
@@ -218,31 +193,7 @@ class _Draft:
         )
 
 
-def _provider(file: _File, table: Table, base: ProviderRow) -> ProviderRow:
-    source, as_of = file.provenance(table)
-    urls = table.mapping("urls") or base.urls
-    jurisdictions = table.mapping("jurisdictions") or base.jurisdictions
-    for region in jurisdictions:
-        if region not in urls:
-            raise table.error("jurisdictions", f"{region!r} is no region; {_JURISDICTIONS_HINT}: {', '.join(urls)}")
-    return replace(
-        base,
-        urls=urls,
-        keys=table.texts("keys") or base.keys,
-        dialect=table.text("dialect", base.dialect),
-        profile=table.text("profile", base.profile),
-        jurisdictions=jurisdictions,
-        retention_days=table.whole("retention_days", base.retention_days),
-        trains=table.optional_flag("trains", base.trains),
-        charges_errors=table.flag("charges_errors", base.charges_errors),
-        needs_key=table.flag("needs_key", base.needs_key),
-        source=source,
-        as_of=as_of,
-        note=table.text("note", base.note),
-    )
-
-
-def _model(file: _File, table: Table, base: Model) -> Model:
+def _model(file: SourceFile, table: Table, base: Model) -> Model:
     source, as_of = file.provenance(table)
     open_weights = table.optional_flag("open_weights", base.open_weights)
     features = frozenset(_known(table, "features", table.texts("features"), FEATURES)) or base.features
@@ -272,7 +223,7 @@ def _model(file: _File, table: Table, base: Model) -> Model:
     )
 
 
-def _score(file: _File, row: Table) -> Score:
+def _score(file: SourceFile, row: Table) -> Score:
     """A score's source is its own: who measures a model is seldom who lists its limits, so nothing is inherited."""
     source, as_of = file.provenance(row, source="", as_of="")
     with row.placing():
@@ -298,64 +249,18 @@ def _merged(before: tuple[Score, ...], added: Iterable[Score]) -> tuple[Score, .
     return tuple(scores.values())
 
 
-def _rates(table: Table, factor: Decimal = Decimal(1)) -> Rates:
-    given = {name: table.amount(name) for name in ("input", "output", "cached_input", "cache_write")}
-    dollars = {name: None if amount is None else converted(amount, factor) for name, amount in given.items()}
-    needed = [dollars[name] for name in ("input", "output")]
-    if needed[0] is None or needed[1] is None:
-        missing = "input" if needed[0] is None else "output"
-        raise table.error(
-            missing, "is missing: a price needs input and output; leave the whole price out if it is unknown"
-        )
-    with table.placing():
-        return Rates.per_million(needed[0], needed[1], dollars["cached_input"], dollars["cache_write"])
-
-
-def _tiers(table: Table, factor: Decimal) -> tuple[Tier, ...]:
-    tiers: list[Tier] = []
-    for row in table.rows("tiers"):
-        above = row.whole("above")
-        if above is None:
-            raise row.error("above", "is missing: the tier holds for prompts longer than this many tokens")
-        tiers.append(Tier(above, _rates(row, factor)))
-        row.finish()
-    return tuple(tiers)
-
-
-def _window(table: Table, factor: Decimal) -> Window:
-    rates, tiers = _rates(table, factor), _tiers(table, factor)
-    hours, days, excepted = table.texts("hours"), table.texts("days"), table.texts("except_dates")
-    zone, label = table.text("zone", "UTC"), table.text("label")
-    table.finish()
-    with table.placing():
-        return Window(rates, hours, days, zone=zone, tiers=tiers, except_dates=excepted, label=label)
-
-
-def _price_row(file: _File, table: Table, source: str, as_of: str) -> PriceRow:
-    said, when = file.provenance(table, source, as_of)
-    with table.placing("currency"):
-        factor = exchange_factor(table.text("currency", "USD"), table.amount("exchange"), table.day("exchange_as_of"))
-    since = table.moment("from")
-    row = partial(PriceRow, _rates(table, factor)) if since is None else partial(PriceRow, _rates(table, factor), since)
-    windows = tuple(_window(window, factor) for window in table.rows("windows"))
-    with table.placing():
-        priced = row(tiers=_tiers(table, factor), windows=windows, source=said, as_of=when, note=table.text("note"))
-    table.finish()
-    return priced
-
-
-def _book(file: _File, table: Table, name: str, models: Iterable[str]) -> Book:
+def _book(file: SourceFile, table: Table, name: str, models: Iterable[str]) -> Book:
     source, as_of = file.provenance(table)
     prices: dict[str, BookPrice] = {}
     for model, row in table.children("prices"):
         if model not in models:
             raise row.error("", f"no model is called {model!r}.{did_you_mean(model, models)}")
-        prices[model] = BookPrice(_rates(row), approximate=row.flag("approximate", False))
+        prices[model] = BookPrice(rates_of(row), approximate=row.flag("approximate", False))
         row.finish()
     return Book(name, source, as_of, prices, table.text("note"))
 
 
-def _crosswalk(file: _File, table: Table) -> Crosswalk:
+def _crosswalk(file: SourceFile, table: Table) -> Crosswalk:
     source, as_of = file.provenance(table)
     number = table.required_number
     for row in table.rows("pairs"):

@@ -1,25 +1,28 @@
-"""What exists: models with their scores, the providers that serve them, and targets: one model at one provider."""
+"""What exists: models with their scores, and targets: one model at one provider."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from modelroute.catalog import declared
-from modelroute.catalog.jurisdictions import SELF_HOSTED, checked_jurisdiction
+from modelroute.catalog.jurisdictions import SELF_HOSTED
+from modelroute.catalog.rows import Api, ProviderRow
 from modelroute.errors import ConfigurationError, shown
 
 if TYPE_CHECKING:
     from modelroute.catalog.price import Price
 
-__all__ = ["FEATURES", "SELF_HOSTED", "Model", "ProviderRow", "Score", "Target", "checked_price"]
+__all__ = ["EMBEDDING", "FEATURES", "SELF_HOSTED", "Api", "Model", "ProviderRow", "Score", "Target", "checked_price"]
 
-FEATURES = frozenset({"tools", "json_schema", "vision", "pdf", "audio", "video", "reasoning", "open_weights"})
+EMBEDDING = "embedding"
+"""The feature of models that give vectors and no answers: the only ones that `embed` takes, never one for a chat."""
+
+FEATURES = frozenset(
+    {"tools", "json_schema", "vision", "pdf", "audio", "video", "reasoning", "open_weights", EMBEDDING}
+)
 """What a model or target may be said to do, and a request may need."""
 
-_NO_URLS: Mapping[str, str] = MappingProxyType({})
 _A_SCORE = "Score(54, 'intelligence', source='our own tests', as_of='2026-11-20')"
 _A_PRICE = "Price(input=..., output=...) in dollars per million tokens, Price.free(), or None where it is not known"
 
@@ -61,7 +64,8 @@ class Model:
     """A set of weights with a name. `None` means unknown, and unknown never satisfies a constraint.
 
     `features`: what it can do: ``tools``, ``json_schema``, ``vision``, ``pdf``, ``audio``, ``video``, ``reasoning``,
-    ``open_weights``. `vocabulary` names its tokenizer (``o200k_base``, ``deepseek``, ...; ``""``: unknown).
+    ``open_weights``; or ``embedding``, which gives vectors and no answers, and whose `context_window` is that of one
+    text. `vocabulary` names its tokenizer (``o200k_base``, ``deepseek``, ...; ``""``: unknown).
     `efforts`: how hard it can be asked to reason; `default_effort`: what it does unasked (``""``: not published).
     `reasons_by_default`: thinks without being asked; `shows_reasoning`: streams its thinking.
     `served=False`: known, but no one can call it; never chosen. `retires`: ISO date after which it is gone.
@@ -106,52 +110,6 @@ class Model:
         declared.feature_set(self, FEATURES)
         declared.texts(self, "efforts")
         declared.each(self, "scores", Score, _A_SCORE)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRow:
-    """Someone who serves models over HTTP: all of it data.
-
-    `urls`: base URL by region, the first is the default. `keys`: environment variables that may hold the key, in order.
-    `dialect` and `profile` name how it speaks (`modelroute.providers`). `jurisdictions`: by region, e.g. ``"US"``,
-    ``"CN"``, ``"EU"``; left out when unknown. `retention_days`: how long prompts are kept. `trains`: whether they may
-    be trained on.
-    `charges_errors`: `False` where the provider documents failed requests as unbilled.
-
-    Raises `ConfigurationError` for what cannot be meant.
-    """
-
-    name: str
-    urls: Mapping[str, str] = field(default_factory=lambda: _NO_URLS, hash=False)
-    keys: tuple[str, ...] = ()
-    dialect: str = "openai-chat"
-    profile: str = "compatible"
-    jurisdictions: Mapping[str, str] = field(default_factory=lambda: _NO_URLS, hash=False)
-    retention_days: int | None = None
-    trains: bool | None = None
-    charges_errors: bool = True
-    needs_key: bool = True
-    source: str = ""
-    as_of: str = ""
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        declared.provider_name(self)
-        for name in ("urls", "jurisdictions"):
-            declared.text_mapping(self, name)
-        for jurisdiction in self.jurisdictions.values():
-            checked_jurisdiction(jurisdiction)
-        declared.texts(self, "keys")
-        declared.text(self, "dialect", "profile", "source", "note")
-        declared.whole(self, "retention_days", least=0)
-        declared.optional_flag(self, "trains")
-        declared.flag(self, "charges_errors", "needs_key")
-        declared.day(self, "as_of")
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by plain values: a read-only mapping cannot be pickled."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return (_provider_row, (values | {"urls": dict(self.urls), "jurisdictions": dict(self.jurisdictions)},))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +192,3 @@ def _check_model(model: object) -> None:
             f"a target needs a model, not {shown(model)}: take one of a catalog with catalog.model(name), "
             f"or declare {example}"
         )
-
-
-def _provider_row(values: Mapping[str, Any]) -> ProviderRow:
-    return ProviderRow(**values)

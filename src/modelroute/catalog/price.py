@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from modelroute.catalog import declared
+from modelroute.catalog.dates import is_stale
 from modelroute.catalog.rates import Rates, Tier, dearest_of, longest_first
 from modelroute.catalog.window import Window
 from modelroute.errors import ConfigurationError
@@ -180,9 +181,14 @@ class Price:
         return row.as_of if row is not None else ""
 
     def basis(self, moment: float) -> str:
-        """Return what a cost computed at `moment` rests on: ``"catalog 2026-10-09"`` or ``"declared by you"``."""
+        """Return what a cost computed at `moment` rests on: ``"catalog 2026-10-09"`` or ``"declared by you"``.
+
+        A price that nobody looked up for more than 60 days says so: ``"catalog 2026-07-02 (stale)"``.
+        """
         as_of = self.as_of(moment)
-        return f"catalog {as_of}" if as_of else "declared by you"
+        if not as_of:
+            return "declared by you"
+        return f"catalog {as_of} (stale)" if is_stale(as_of, moment) else f"catalog {as_of}"
 
     @property
     def is_free(self) -> bool:

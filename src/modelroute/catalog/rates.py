@@ -62,7 +62,11 @@ class Rates:
         )
 
     def cost(self, usage: Usage) -> int:
-        """Return what `usage` costs in pico-dollars: plain input, cache reads and writes, output, each at its rate."""
+        """Return what `usage` costs in pico-dollars: plain input, cache reads and writes, output, each at its rate.
+
+        Cache writes that stay for an hour cost twice the plain input (Anthropic's price list, as of 2026-11), unless
+        the plain ones are dearer still.
+        """
         plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
         cached = self.input if self.cached_input is None else self.cached_input
         written = self.input if self.cache_write is None else self.cache_write
@@ -70,6 +74,7 @@ class Rates:
             max(0, plain) * self.input
             + usage.cached_tokens * cached
             + usage.cache_write_tokens * written
+            + usage.hour_write_tokens * max(0, 2 * self.input - written)
             + usage.output_tokens * self.output
         )
 

@@ -11,6 +11,7 @@ import typer
 
 from modelroute import __version__
 from modelroute.cli.ask import ask
+from modelroute.cli.catalog import catalog
 from modelroute.cli.demo import demo
 from modelroute.cli.explain import explain
 from modelroute.cli.ledger import ledger
@@ -54,6 +55,7 @@ app.command()(ask)
 app.command()(demo)
 app.command()(spend)
 app.add_typer(ledger, name="ledger")
+app.add_typer(catalog, name="catalog")
 
 
 def run(arguments: Sequence[str]) -> int:

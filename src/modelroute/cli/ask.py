@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelroute.cli.options import AsJson, MaxCost, ModelName, Task, Verbose, asking_from, prompt_from
+from modelroute.cli.options import AsJson, CatalogFiles, MaxCost, ModelName, Task, Verbose, asking_from, prompt_from
 from modelroute.cli.outcome import guarded
 from modelroute.cli.paper import Plain
-from modelroute.cli.reach import only_server
+from modelroute.cli.reach import catalog_from, only_server
 from modelroute.cli.terminal import print_json, progress, tell
 from modelroute.errors import RequestError
 from modelroute.router import Router
 
 if TYPE_CHECKING:
+    from modelroute.catalog.catalog import Catalog
     from modelroute.cli.paper import Paper
     from modelroute.money import Money
     from modelroute.runtime.calls import Asking
@@ -43,6 +44,7 @@ def ask(
         str | None, typer.Option(help="Ask only this OpenAI-compatible server, e.g. http://localhost:8000/v1.")
     ] = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The model to ask for at --url.")] = None,
+    catalog: CatalogFiles = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -57,7 +59,7 @@ def ask(
     words = prompt_from(prompt)
     messages = [*_system(system), {"role": "user", "content": words}]
     asking = asking_from(task=task, max_cost=max_cost, model=model)
-    with Router.from_env() if url is None or model_name is None else only_server(url, model_name) as router:
+    with _router(url, model_name, catalog_from(catalog)) as router:
         started = time.monotonic()
         if as_json:
             with progress("asking"):
@@ -66,6 +68,10 @@ def ask(
             return
         reply = stream_to(Plain(sys.stdout), router, messages, asking)
         tell(cost_line(reply, time.monotonic() - started))
+
+
+def _router(url: str | None, model: str | None, catalog: Catalog) -> Router:
+    return Router.from_env(catalog=catalog) if url is None or model is None else only_server(url, model, catalog)
 
 
 def stream_to(paper: Paper, router: Router, messages: str | Sequence[Mapping[str, object]], asking: Asking) -> Reply:

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelroute.cli.options import AsJson, MaxCost, ModelName, Needs, Task, Verbose, asking_from, prompt_from
+from modelroute.cli.options import (
+    AsJson,
+    CatalogFiles,
+    MaxCost,
+    ModelName,
+    Needs,
+    Task,
+    Verbose,
+    asking_from,
+    prompt_from,
+)
 from modelroute.cli.outcome import guarded
-from modelroute.cli.reach import as_if_every_key
+from modelroute.cli.reach import as_if_every_key, catalog_from
 from modelroute.cli.terminal import print_json
 from modelroute.errors import RequestError
 from modelroute.router import Router
@@ -41,6 +51,7 @@ def explain(
     all_providers: Annotated[
         bool, typer.Option("--all-providers", help="Decide as if every provider's key was set: the whole catalog.")
     ] = False,
+    catalog: CatalogFiles = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -52,7 +63,8 @@ def explain(
         raise RequestError("give a PROMPT, '-' to read it from standard input, or --input-tokens")
     words = "(not given)" if prompt is None else prompt_from(prompt)
     asking = asking_from(task=task, max_cost=max_cost, floor=floor, needs=needs, model=model, tags=tag)
-    with as_if_every_key() if all_providers else Router.from_env() as router:
+    known = catalog_from(catalog)
+    with as_if_every_key(catalog=known) if all_providers else Router.from_env(catalog=known) as router:
         decision = _decision(router, words, asking, input_tokens)
         if as_json:
             print_json(decision.to_json())

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from modelroute.catalog.books import gap_table, value_table
-from modelroute.catalog.catalog import Catalog
 from modelroute.cli.listing import Listing, Offer, Wanted, listings
-from modelroute.cli.options import AsJson, Needs, Verbose, features
+from modelroute.cli.options import AsJson, CatalogFiles, Needs, Verbose, features
 from modelroute.cli.outcome import guarded
+from modelroute.cli.reach import catalog_from
 from modelroute.cli.terminal import console, print_json, write
 from modelroute.errors import RequestError, did_you_mean
 from modelroute.money import Money
@@ -25,6 +25,7 @@ from modelroute.types.constraints import INTELLIGENCE
 
 if TYPE_CHECKING:
     from modelroute.catalog.books import GapRow, ValueRow
+    from modelroute.catalog.catalog import Catalog
     from modelroute.catalog.model import Model, Score
     from modelroute.catalog.rates import Rates
 
@@ -64,12 +65,13 @@ def models(
     ] = None,
     gap: Annotated[bool, typer.Option("--gap", help="The best closed and the best open model, by quarter.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Also what is known but nobody can call.")] = False,
+    files: CatalogFiles = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """List models: score, price now, context, who serves them."""
     order = None if by is None else _order(by)
-    catalog = Catalog.builtin()
+    catalog = catalog_from(files)
     if gap:
         if provider or vendor or needs or prices or everything or by:
             raise RequestError("--gap compares the whole catalog by the article's scores; it takes only --json")
@@ -80,7 +82,8 @@ def models(
         wanted = Wanted(vendor=vendor, needs=features(needs), unserved=True)
         _book(catalog, prices, wanted, order or By.VALUE, as_json=as_json)
     else:
-        wanted = Wanted(provider=provider, vendor=vendor, needs=features(needs), unserved=everything)
+        served_by = None if provider is None else catalog.provider_name(provider)
+        wanted = Wanted(provider=served_by, vendor=vendor, needs=features(needs), unserved=everything)
         _listing(catalog, wanted, order or By.SCORE, as_json=as_json)
 
 

@@ -14,7 +14,18 @@ from modelroute.cli.terminal import tell
 from modelroute.errors import RequestError, UnknownNameError
 from modelroute.runtime.calls import Asking, Routing, options_from
 
-__all__ = ["AsJson", "MaxCost", "ModelName", "Needs", "Task", "Verbose", "asking_from", "features", "prompt_from"]
+__all__ = [
+    "AsJson",
+    "CatalogFiles",
+    "MaxCost",
+    "ModelName",
+    "Needs",
+    "Task",
+    "Verbose",
+    "asking_from",
+    "features",
+    "prompt_from",
+]
 
 _MOST_PROMPT = 32 * 1024 * 1024
 
@@ -44,6 +55,10 @@ MaxCost: TypeAlias = Annotated[
 ]
 ModelName: TypeAlias = Annotated[
     str, typer.Option("--model", metavar="NAME", help="auto, a model, or a target (model@provider).")
+]
+CatalogFiles: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--catalog", metavar="FILE", help="A catalog file of yours, on top of what is there; repeatable."),
 ]
 Needs: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="FEATURE,...", help=f"Features it must have: {', '.join(sorted(FEATURES))}.")
