@@ -1,12 +1,14 @@
-"""The samples under tests/data/wire_samples, decoded: what is expected of each, and the answer its events add up to."""
+"""The samples under tests/data, decoded: what is expected of each, and the answer its events add up to."""
 
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from modelroute import Catalog
 from modelroute.providers.call import Decoder
 from modelroute.providers.dialects import DIALECTS
 from modelroute.providers.profiles import PROFILES
@@ -35,8 +37,27 @@ Json: TypeAlias = dict[str, Any]
 
 ROOT = Path(__file__).parents[1] / "data" / "wire_samples"
 
-COST_UNKNOWN = {"xai"}
-"""States its cost in ticks whose size is not documented, so it is not believed."""
+COMPOSED = Path(__file__).parents[1] / "data" / "composed"
+
+ROWS = {"gemini": "google", "dashscope": "alibaba", "generic": "compatible"}
+"""Folders of samples that are not called what the catalog calls the provider; generic ones are of no provider."""
+
+
+def spoken(folder: str, name: str) -> tuple[str, str, str]:
+    """Return what a sample is of: the provider's row, the dialect, and the profile of that dialect there."""
+    row = ROWS.get(folder, folder)
+    if folder == "anthropic":
+        return (row, "openai-chat", "anthropic-openai") if "compat" in name else (row, "anthropic-messages", row)
+    if folder == "gemini":
+        return (row, "gemini", row) if name.startswith("native") else (row, "openai-chat", "google-openai")
+    return row, "openai-responses" if "responses" in name else "openai-chat", row
+
+
+@lru_cache
+def profile_of(row: str, dialect: str) -> str:
+    """Return the profile of a dialect at a provider of the catalog."""
+    return row if row == "compatible" else Catalog.builtin().provider(row).speaking(dialect).profile
+
 
 KINDS = {
     "rate_limit": {"rate_limited"},
@@ -67,30 +88,44 @@ class Sample:
     headers: dict[str, str]
     body: bytes
     expect: Json
+    dialect: str = ""
+    """Stated where the folder and the name do not say it."""
 
     @property
     def streamed(self) -> bool:
         return self.file.endswith(".sse")
 
+    @property
+    def spoken(self) -> tuple[str, str, str]:
+        """The provider's row, the dialect and the profile."""
+        if self.dialect:
+            return self.provider, self.dialect, profile_of(self.provider, self.dialect)
+        return spoken(self.provider, self.file.partition("/")[2])
+
     def decoder(self) -> Decoder:
-        native = self.provider == "anthropic" and not self.file.endswith("openai_compat_text.json")
-        profile = PROFILES.get(self.provider, PROFILES["compatible"])
-        dialect = DIALECTS["anthropic-messages" if native else "openai-chat"]
-        return dialect.decoder(self.provider, profile)
+        provider, dialect, profile = self.spoken
+        return DIALECTS[dialect].decoder(provider, PROFILES[profile])
 
 
-def samples() -> list[Sample]:
+def samples(root: Path = ROOT) -> list[Sample]:
     found = []
-    for entry in json.loads((ROOT / "index.json").read_text("utf-8"))["samples"]:
-        path = ROOT / entry["file"]
+    for entry in json.loads((root / "index.json").read_text("utf-8"))["samples"]:
+        path, dialect = root / entry["file"], entry.get("dialect", "")
         if path.suffix == ".sse":
-            found.append(Sample(entry["provider"], entry["file"], 200, {}, path.read_bytes(), entry["expect"]))
+            found.append(
+                Sample(
+                    entry["provider"], entry["file"], entry["status"], entry["headers"], path.read_bytes(),
+                    entry["expect"], dialect,
+                )
+            )  # fmt: skip
             continue
         response = json.loads(path.read_text("utf-8"))
         raw = response["raw_body"] if "raw_body" in response else json.dumps(response["body"], ensure_ascii=False)
         headers = {name.lower(): value for name, value in response["headers"].items()}
         found.append(
-            Sample(entry["provider"], entry["file"], response["status"], headers, raw.encode(), entry["expect"])
+            Sample(
+                entry["provider"], entry["file"], response["status"], headers, raw.encode(), entry["expect"], dialect
+            )
         )
     return found
 

@@ -20,7 +20,7 @@ def said(speaker: str, status: int, headers: dict[str, str] | None = None, **err
     ("speaker", "status", "error", "kind"),
     [
         ("openai", 429, {"type": "insufficient_quota", "code": "insufficient_quota"}, Kind.EXHAUSTED),
-        ("dashscope", 429, {"type": "insufficient_quota", "code": "insufficient_quota"}, Kind.RATE_LIMITED),
+        ("alibaba", 429, {"type": "insufficient_quota", "code": "insufficient_quota"}, Kind.RATE_LIMITED),
         ("alibaba", 429, {"code": "insufficient_quota"}, Kind.RATE_LIMITED),
         ("openai", 429, {"code": "organization_spend_limit_exceeded", "type": "insufficient_quota"}, Kind.EXHAUSTED),
         ("openai", 429, {"code": "slow_down"}, Kind.RATE_LIMITED),

@@ -195,8 +195,15 @@ def test_a_cap_beyond_what_the_model_can_give_is_lowered() -> None:
     assert f'"max_tokens":{endpoint.target.max_output}'.encode() in call.body
 
 
+def every_endpoint() -> list[Endpoint]:
+    """Everybody's: servers of one's own and accounts have no models in the catalog."""
+    serving = {target.provider for target in CATALOG.targets.values()}
+    placed = [name for name, row in CATALOG.providers.items() if row.urls and name in serving]
+    return [endpoint for name in placed for endpoint in Provider(name).endpoints(CATALOG)]
+
+
 def test_every_target_of_the_catalog_is_an_endpoint() -> None:
-    endpoints = [endpoint for name in CATALOG.providers for endpoint in Provider(name).endpoints(CATALOG)]
+    endpoints = every_endpoint()
 
     assert {endpoint.name for endpoint in endpoints} == set(CATALOG.targets)
     for endpoint in endpoints:
@@ -205,8 +212,15 @@ def test_every_target_of_the_catalog_is_an_endpoint() -> None:
         assert endpoint.provenance(HI)["model"] == endpoint.target.model.name
 
 
+@pytest.mark.parametrize("provider", [Provider("vllm"), Provider("azure", url="https://our.openai.azure.com")])
+def test_a_provider_of_which_the_catalog_lists_nothing_says_what_to_write(provider: Provider) -> None:
+    """Made without a word it would be a router that can call nobody, and each request would find that out."""
+    with pytest.raises(ConfigurationError, match=rf"Provider\('{provider.name}', models=\["):
+        provider.endpoints(CATALOG)
+
+
 def test_every_effort_the_catalog_lists_can_be_asked_for() -> None:
-    endpoints = [endpoint for name in CATALOG.providers for endpoint in Provider(name).endpoints(CATALOG)]
+    endpoints = every_endpoint()
 
     for endpoint in endpoints:
         for effort in endpoint.target.model.efforts:

@@ -1,4 +1,4 @@
-"""Every sample response, through the decoders and the tables: one table of expectations for all providers."""
+"""Every sample response, recorded shapes and composed ones, through the decoders and the tables: one table of expectations for all providers."""
 
 import json
 
@@ -7,19 +7,21 @@ import pytest
 from modelroute.providers.errors import classify, speaker_of
 from modelroute.types.failure import Kind
 from tests.providers.samples import (
-    COST_UNKNOWN,
+    COMPOSED,
     KINDS,
     Answer,
     Sample,
     answer_of,
-    answers,
     by_byte,
     by_event,
     decode,
-    errors,
+    samples,
 )
 
 NOW = 1_795_000_000.0
+SAMPLES = [*samples(), *samples(COMPOSED)]
+ANSWERS = [sample for sample in SAMPLES if sample.status == 200]
+ERRORS = [sample for sample in SAMPLES if sample.status != 200]
 USAGE = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
@@ -27,7 +29,7 @@ def said(sample: Sample) -> Answer:
     return answer_of(decode(sample.decoder(), [sample.body]))
 
 
-@pytest.mark.parametrize("sample", answers(), ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", ANSWERS, ids=lambda sample: sample.file)
 def test_it_says_what_is_expected(sample: Sample) -> None:
     answer, expect = said(sample), sample.expect
 
@@ -42,20 +44,20 @@ def test_it_says_what_is_expected(sample: Sample) -> None:
         if name in expect:
             assert answer.usage is not None
             assert getattr(answer.usage, name) == expect[name], name
-    if "provider_cost_usd" in expect and sample.provider not in COST_UNKNOWN:
+    if "provider_cost_usd" in expect:
         assert answer.usage is not None
         assert answer.usage.provider_cost is not None
         assert float(answer.usage.provider_cost) == expect["provider_cost_usd"]
 
 
-@pytest.mark.parametrize("sample", answers(), ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", ANSWERS, ids=lambda sample: sample.file)
 def test_usage_that_counts_the_whole_answer_comes_behind_its_finish(sample: Sample) -> None:
     answer = said(sample)
 
     assert answer.counted_whole == (answer.usage is not None and bool(answer.finish))
 
 
-@pytest.mark.parametrize("sample", [s for s in answers() if "error" in s.expect], ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", [s for s in ANSWERS if "error" in s.expect], ids=lambda sample: sample.file)
 def test_an_error_inside_a_200_is_a_failure(sample: Sample) -> None:
     failure, expect = said(sample).failure, sample.expect["error"]
 
@@ -65,7 +67,7 @@ def test_an_error_inside_a_200_is_a_failure(sample: Sample) -> None:
         assert failure.provider_code == expect["provider_code"]
 
 
-@pytest.mark.parametrize("sample", answers(), ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", ANSWERS, ids=lambda sample: sample.file)
 def test_the_cuts_of_the_network_change_nothing(sample: Sample) -> None:
     whole = decode(sample.decoder(), [sample.body])
 
@@ -74,7 +76,7 @@ def test_the_cuts_of_the_network_change_nothing(sample: Sample) -> None:
     assert decode(sample.decoder(), [b"", sample.body, b""]) == whole
 
 
-@pytest.mark.parametrize("sample", [s for s in answers() if s.streamed], ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", [s for s in ANSWERS if s.streamed], ids=lambda sample: sample.file)
 def test_line_ends_change_nothing(sample: Sample) -> None:
     whole = decode(sample.decoder(), [sample.body])
 
@@ -82,11 +84,13 @@ def test_line_ends_change_nothing(sample: Sample) -> None:
         assert decode(sample.decoder(), [sample.body.replace(b"\r\n", b"\n").replace(b"\n", line_end)]) == whole
 
 
-@pytest.mark.parametrize("sample", errors(), ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", ERRORS, ids=lambda sample: sample.file)
 def test_an_error_response_is_classified(sample: Sample) -> None:
     expect = sample.expect["error"]
 
-    failure = classify(speaker_of(sample.provider, "compatible"), sample.status, sample.headers, sample.body, NOW)
+    speaker = speaker_of(sample.provider, "compatible")
+    assert speaker == speaker_of(sample.spoken[0], "compatible"), "a provider is known by both names"
+    failure = classify(speaker, sample.status, sample.headers, sample.body, NOW)
 
     assert failure.kind in KINDS[expect["kind"]]
     assert failure.status == sample.status
@@ -98,7 +102,7 @@ def test_an_error_response_is_classified(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize(
-    "sample", [s for s in answers() if not s.streamed and "error" not in s.expect], ids=lambda sample: sample.file
+    "sample", [s for s in ANSWERS if not s.streamed and "error" not in s.expect], ids=lambda sample: sample.file
 )
 def test_blank_lines_before_a_body_are_keep_alives(sample: Sample) -> None:
     whole = decode(sample.decoder(), [sample.body])
@@ -106,7 +110,7 @@ def test_blank_lines_before_a_body_are_keep_alives(sample: Sample) -> None:
     assert decode(sample.decoder(), [b"\n\n", b" \r\n", sample.body]) == whole
 
 
-@pytest.mark.parametrize("sample", answers(), ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", ANSWERS, ids=lambda sample: sample.file)
 def test_blocks_can_be_kept_as_json(sample: Sample) -> None:
     blocks = said(sample).blocks
 

@@ -68,7 +68,7 @@ from modelroute.wire.envelope import LONGEST_MESSAGE, ErrorInfo, parse_error, re
         ),
         (
             {"error": {"code": 400, "message": "m", "metadata": {"raw": '{"error":{"message":"inner","code":"x"}}'}}},
-            ErrorInfo("400", None, "m: x inner"),
+            ErrorInfo("400", None, "m: x inner", reason="x"),
         ),
     ],
 )

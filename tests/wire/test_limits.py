@@ -65,6 +65,38 @@ SAID: dict[str, tuple[dict[str, str], RateLimits]] = {
         {"x-ratelimit-remaining-req-minute": "5", "x-ratelimit-remaining-tokens-minute": "0"},
         RateLimits(requests_left=5, tokens_left=0),
     ),
+    "openai, usage based": (
+        {"x-ratelimit-remaining-tokens_usage_based": "7", "x-ratelimit-reset-tokens_usage_based": "6m0s"},
+        RateLimits(tokens_left=7, tokens_reset=360),
+    ),
+    "mistral, a month": (
+        {"x-ratelimit-remaining-tokens-minute": "500", "x-ratelimit-remaining-tokens-month": "0"},
+        RateLimits(tokens_left=0),
+    ),
+    "xai": (
+        {"x-ratelimit-limit-requests": "480", "x-ratelimit-remaining-requests": "479"},
+        RateLimits(requests_left=479),
+    ),
+    "moonshot": (
+        {"x-ratelimit-limit": "3", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"},
+        RateLimits(requests_left=0, requests_reset=1),
+    ),
+    "fireworks, all well": (
+        {"x-ratelimit-remaining-requests": "10", "x-ratelimit-over-limit": "no"},
+        RateLimits(requests_left=10),
+    ),
+    "fireworks, over": ({"x-ratelimit-over-limit": "yes"}, RateLimits(requests_left=0)),
+    "together, tokens": (
+        {"x-ratelimit-remaining": "9", "x-tokenlimit-remaining": "0", "x-tokenlimit-reset": "12"},
+        RateLimits(requests_left=9, tokens_left=0, tokens_reset=12),
+    ),
+    "anthropic's priority is no limit": (
+        {
+            "anthropic-priority-input-tokens-remaining": "0",
+            "anthropic-priority-input-tokens-reset": "2027-01-01T00:00:00Z",
+        },
+        RateLimits(),
+    ),
     "openrouter": (
         {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1795000030000"},
         RateLimits(requests_left=0, requests_reset=30),

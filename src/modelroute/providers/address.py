@@ -12,7 +12,7 @@ from modelroute.catalog.declared import listed
 from modelroute.errors import ConfigurationError
 from modelroute.providers.call import Headers
 
-__all__ = ["checked_headers", "checked_url", "checked_urls", "is_plaintext", "is_private"]
+__all__ = ["checked_headers", "checked_url", "checked_urls", "is_plaintext", "is_private", "with_path"]
 
 _PRIVATE = tuple(
     ip_network(block)
@@ -102,6 +102,11 @@ def checked_urls(urls: object) -> tuple[str, ...]:
 def _place(url: str) -> tuple[str, str | None, int, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], parts.path
+
+
+def with_path(url: str, path: str) -> str:
+    """Return the base `url`, with `path` after it where it has none of its own: people often give the host alone."""
+    return url if urlsplit(url).path else url + path
 
 
 def is_private(url: str) -> bool:

@@ -11,8 +11,12 @@ from modelroute.errors import UnknownNameError
 from modelroute.providers.anthropic_messages import decode as messages_decode
 from modelroute.providers.anthropic_messages import encode as messages_encode
 from modelroute.providers.call import Decoder, Headers
+from modelroute.providers.gemini import decode as gemini_decode
+from modelroute.providers.gemini import encode as gemini_encode
 from modelroute.providers.openai_chat import decode as chat_decode
 from modelroute.providers.openai_chat import encode as chat_encode
+from modelroute.providers.openai_responses import decode as responses_decode
+from modelroute.providers.openai_responses import encode as responses_encode
 from modelroute.providers.profile import Profile
 from modelroute.types.request import Request
 
@@ -45,6 +49,10 @@ def _api_key(secret: str) -> Headers:
     return (("x-api-key", secret),)
 
 
+def _google_key(secret: str) -> Headers:
+    return (("x-goog-api-key", secret),)
+
+
 def _always(path: str) -> Callable[[Target, bool], str]:
     def at(_target: Target, _stream: bool) -> str:
         return path
@@ -65,6 +73,15 @@ _OPENAI_CHAT = Dialect(
     decoder=chat_decode.decoder,
     obstacle=_says_all,
 )
+_OPENAI_RESPONSES = Dialect(
+    name="openai-responses",
+    path=_always("/responses"),
+    headers=(),
+    authorize=_bearer,
+    encode=responses_encode.encode,
+    decoder=responses_decode.decoder,
+    obstacle=responses_encode.obstacle,
+)
 _ANTHROPIC_MESSAGES = Dialect(
     name="anthropic-messages",
     path=_always("/messages"),
@@ -74,9 +91,18 @@ _ANTHROPIC_MESSAGES = Dialect(
     decoder=messages_decode.decoder,
     obstacle=messages_encode.obstacle,
 )
+_GEMINI = Dialect(
+    name="gemini",
+    path=gemini_encode.path,
+    headers=(),
+    authorize=_google_key,
+    encode=gemini_encode.encode,
+    decoder=gemini_decode.decoder,
+    obstacle=gemini_encode.obstacle,
+)
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {dialect.name: dialect for dialect in (_OPENAI_CHAT, _ANTHROPIC_MESSAGES)}
+    {dialect.name: dialect for dialect in (_OPENAI_CHAT, _OPENAI_RESPONSES, _ANTHROPIC_MESSAGES, _GEMINI)}
 )
 """Dialects by name: what `ProviderRow.dialect` may say."""
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from modelroute.providers.call import Call
 from modelroute.providers.dialects import dialect_named
+from modelroute.providers.embeddings.embedder import EMBEDDERS
+from modelroute.providers.embeddings.embedder import obstacle as embedding_obstacle
 from modelroute.providers.errors import classify, speaker_of
-from modelroute.providers.fit import obstacle, other_dialect
+from modelroute.providers.fit import lightened, obstacle, other_dialect
+from modelroute.providers.profiles import at_most_its_price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +69,10 @@ class Endpoint:
     def provenance(self, request: Request) -> Mapping[str, object]:
         """Return what `reply.message` says of where it came from; its blocks go back only to the same provider."""
         target = self.target
+        light, _ = self._lightened(request, frozenset())
         return {
             "target": target.name, "provider": target.provider, "model": target.model.name,
-            "dialect": self.speaks(request).name,
+            "dialect": self.speaks(light).name,
         }  # fmt: skip
 
     @property
@@ -117,24 +121,59 @@ class Endpoint:
 
     def speaks(self, request: Request) -> Dialect:
         """Return the dialect that `request` is said in: `dialect`, or the profile's other one for tools."""
+        if not self.profile.tools_dialect:
+            return self.dialect
         other = other_dialect(request, self.target, self.profile)
         return dialect_named(other) if other else self.dialect
 
     def carries(self, request: Request) -> str | None:
         """Return why this target cannot carry `request`, a clause like ``"does not take temperature"``, or `None`."""
-        return obstacle(request, self.target, self.profile) or self.speaks(request).obstacle(request)
+        if request.embedding is not None:
+            return embedding_obstacle(request, self.target, self.dialect.name)
+        light, _ = self._lightened(request, frozenset())
+        return obstacle(light, self.target, self.profile) or self.speaks(light).obstacle(light)
 
-    def call(self, request: Request, *, output_cap: int | None, stream: bool) -> Call:
+    def left_out(self, request: Request, missing: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        """Return which optional parameters of `request` this target is not sent; ``"effort=high"``: high in its place.
+
+        `missing`: parameters that it was seen not to take.
+        """
+        return self._lightened(request, missing)[1] if request.optional else ()
+
+    def _lightened(self, request: Request, missing: frozenset[str]) -> tuple[Request, tuple[str, ...]]:
+        if not request.parameters and not request.optional:
+            return request, ()
+        return lightened(
+            request, self.target, self.profile, lambda asked: self.speaks(asked).obstacle(asked), missing
+        )  # fmt: skip
+
+    def call(
+        self,
+        request: Request,
+        *,
+        output_cap: int | None,
+        stream: bool,
+        missing: frozenset[str] = frozenset(),
+        promised: bool = False,
+    ) -> Call:
         """Return the call that asks this target for `request` with at most `output_cap` tokens of answer.
+
+        `missing`: parameters that it was seen not to take, which are left out where they are optional. `promised`: what
+        it costs was bounded by the target's price, so that no other may be taken.
 
         A cap above what the model can give is lowered to that, which changes no answer. Raises `RequestError`, naming
         the place, where the request holds what JSON cannot.
         """
+        if request.embedding is not None:
+            return self._embedding_call(request)
         cap = output_cap if output_cap is not None else self.always_capped
         most = self._most_output()
         if cap is not None and most is not None:
             cap = min(cap, most)
+        request, _ = self._lightened(request, missing)
         target, profile, dialect = self.target, self.profile, self.speaks(request)
+        if promised and profile.price_limit:
+            profile = at_most_its_price(profile, target)
         return Call(
             target=target.name,
             provider=target.provider,
@@ -145,6 +184,21 @@ class Endpoint:
             decoder=partial(dialect.decoder, target.provider, profile),
             classify=partial(classify, speaker_of(target.provider, profile.name)),
             streamed=stream,
+        )
+
+    def _embedding_call(self, request: Request) -> Call:
+        target, profile = self.target, self.profile
+        embedder = EMBEDDERS[self.dialect.name]
+        return Call(
+            target=target.name,
+            provider=target.provider,
+            method="POST",
+            path=embedder.path(target, request),
+            headers=(*_WHOLE, *self.dialect.headers, *self.headers),
+            body=embedder.encode(request, target, profile),
+            decoder=partial(embedder.decoder, request, target.provider, profile),
+            classify=partial(classify, speaker_of(target.provider, profile.name)),
+            streamed=False,
         )
 
     def authorize(self, secret: str) -> Headers:

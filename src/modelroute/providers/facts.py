@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from modelroute.catalog.model import EMBEDDING
 from modelroute.errors import RequestError
 from modelroute.providers.fit import HINTS, OURS
 from modelroute.providers.parts import called_names, fields, parts_of, text, tool_calls_of
 from modelroute.providers.profile import Overhead
-from modelroute.providers.schema import closed_schema, instruction, strict_schema
+from modelroute.providers.schema import closed_schema, inlined_schema, instruction, moonshot_schema, strict_schema
 from modelroute.types.facts import ANY_VOCABULARY
 from modelroute.types.messages import PROVENANCE
 from modelroute.types.usage import TokenCount
@@ -28,6 +29,8 @@ _PART_NEEDS: Mapping[str, str] = {
     "file": "pdf",
     "video_url": "video",
 }
+
+_VECTORS = frozenset({EMBEDDING})
 
 PRICE_NEUTRAL = frozenset(
     {"temperature", "top_p", "top_k", "min_p", "stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias",
@@ -63,11 +66,13 @@ _IMAGE_ESTIMATE, _LOW_IMAGE_ESTIMATE, _MESSAGE_ESTIMATE = 1_000, 100, 4
 
 
 def needs(request: Request) -> frozenset[str]:
-    """Return the features a model must have for `request`: tools, vision, audio, pdf, video, json_schema.
+    """Return the features a model must have for `request`: tools, vision, audio, pdf, video, json_schema, embedding.
 
     ``json_schema`` only where the caller wrote a ``response_format`` of that type: a schema the router was given can go
     down a profile's ladder to an instruction, and its answer is validated anyway.
     """
+    if request.embedding is not None:
+        return _VECTORS
     found = {"tools"} if request.tools else set[str]()
     if text(fields(request.parameters.get("response_format")).get("type")) == "json_schema":
         found.add("json_schema")
@@ -162,6 +167,10 @@ class _Read:
         else:
             for part in parts_of(message):
                 self._part(part)
+                if message.get("role") == "tool" and part.get("type") not in _TEXTS:
+                    # Where a result takes none, it moves to a message that says which result it is of.
+                    self.words.append(text(message.get("tool_call_id")))
+                    self.calls += 1
         rest = {name: value for name, value in message.items() if name not in _COUNTED_APART}
         for name in _SPOKEN:
             if isinstance(rest.get(name), str):
@@ -227,7 +236,7 @@ def _rules(request: Request) -> list[str]:
     """Return what is sent beside the messages and may be read by the model: tools, schemas, parameters, as JSON."""
     pieces: list[str] = []
     if request.tools:
-        pieces.append(dumps(request.tools).decode())
+        pieces.extend(map(_longest_tool, request.tools))
         if request.tool_choice is not None and not isinstance(request.tool_choice, str):
             pieces.append(dumps(request.tool_choice).decode())
     else:
@@ -248,10 +257,25 @@ def _longest_form(name: str, schema: Mapping[str, object]) -> str:
     """Return a schema as the longest of the ways it may be sent; which one it is depends on the target."""
     narrowed = [
         dumps({"name": name, "schema": form}).decode()
-        for form in (strict_schema(schema), closed_schema(schema))
+        for form in (strict_schema(schema), closed_schema(schema), inlined_schema(schema), moonshot_schema(schema))
         if form is not None
     ]
     return max([f"{name}\n{instruction(schema)}", *narrowed], key=lambda form: len(form.encode()))
+
+
+def _longest_tool(tool: Mapping[str, object]) -> str:
+    """Return a tool as the longest of the ways it may be sent: a schema is longer with what it refers to in its place.
+
+    What is said of types grows only where there are branches.
+    """
+    written = dumps(tool).decode()
+    if '"$ref"' not in written and '"anyOf"' not in written:
+        return written
+    function = fields(tool.get("function"))
+    parameters = fields(function.get("parameters"))
+    forms = [form for form in (inlined_schema(parameters), moonshot_schema(parameters)) if form is not None]
+    others = [dumps({**tool, "function": {**function, "parameters": form}}).decode() for form in forms]
+    return max([written, *others], key=lambda form: len(form.encode()))
 
 
 def estimate_text(words: str, vocabulary: str = ANY_VOCABULARY) -> int:

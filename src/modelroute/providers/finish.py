@@ -33,7 +33,10 @@ CANONICAL: Mapping[str, str] = MappingProxyType(
         "blocklist": "content_filter",
         "prohibited_content": "content_filter",
         "spii": "content_filter",
+        "language": "content_filter",
         "image_safety": "content_filter",
+        "image_prohibited_content": "content_filter",
+        "image_recitation": "content_filter",
         "guardrail_intervened": "content_filter",
     }
 )
@@ -47,6 +50,7 @@ BROKEN: Mapping[str, Kind] = MappingProxyType(
         "error": Kind.INTERRUPTED,
         "malformed_function_call": Kind.INVALID_OUTPUT,
         "unexpected_tool_call": Kind.INVALID_OUTPUT,
+        "too_many_tool_calls": Kind.INVALID_OUTPUT,
     }
 )
 """Words in the place of a finish reason that say the engine gave up: what came before them is no answer."""

@@ -8,7 +8,8 @@ from typing import cast
 from modelroute.types.messages import Message
 
 __all__ = [
-    "called_names", "data_url", "fields", "file_data", "image_url", "parts_of", "text", "text_of", "tool_calls_of",
+    "called_names", "data_url", "fields", "file_data", "image_url", "parts_of", "stops_of", "text", "text_of",
+    "tool_calls_of",
 ]  # fmt: skip
 
 _NO_FIELDS: Mapping[str, object] = {}
@@ -50,6 +51,13 @@ def tool_calls_of(message: Message) -> Sequence[Mapping[str, object]]:
     if isinstance(calls, Sequence) and not isinstance(calls, str | bytes | bytearray):
         return [fields(call) for call in cast(Sequence[object], calls)]
     return ()
+
+
+def stops_of(value: object) -> Sequence[object]:
+    """Return the stop sequences that a ``stop`` parameter asks for."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return cast(Sequence[object], value)
+    return (value,) if value else ()
 
 
 def called_names(messages: Sequence[Message]) -> tuple[str, ...]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from modelroute.catalog.declared import checked_provider_name, listed, whole
+from modelroute.catalog.declared import checked_provider_name, whole
 from modelroute.catalog.jurisdictions import SELF_HOSTED, checked_jurisdiction
 from modelroute.catalog.model import Model, ProviderRow, Target, checked_price
-from modelroute.errors import ConfigurationError, UnknownNameError, shown
-from modelroute.providers.address import checked_headers, checked_url, checked_urls, is_plaintext, is_private
+from modelroute.errors import ConfigurationError, shown
+from modelroute.providers.address import (
+    checked_headers,
+    checked_url,
+    checked_urls,
+    is_plaintext,
+    is_private,
+    with_path,
+)
 from modelroute.providers.dialects import dialect_named
 from modelroute.providers.endpoint import Endpoint
 from modelroute.providers.key import Key, KeyLike, as_keys
+from modelroute.providers.offers import Models, Offers, checked_models, checked_prices
 from modelroute.providers.profiles import profile_for, profile_named
 
 if TYPE_CHECKING:
@@ -22,6 +30,11 @@ if TYPE_CHECKING:
     from modelroute.providers.call import Headers
 
 __all__ = ["Provider"]
+
+
+_COMPATIBLE = "compatible"
+_PLAIN: Mapping[str, str] = {"anthropic-messages": "messages", "gemini": "google"}
+"""The profile of a server of which nothing is known but its dialect: it has other words than `compatible`, OpenAI's."""
 
 
 class Provider:
@@ -34,10 +47,12 @@ class Provider:
     - `key`: text, `Key`, a callable returning text (asked at each attempt), or a list of several.
     - `region`: one of the row's; default its first. `url`: another base URL than the row's, e.g. of a gateway, or a
       list of several, where replicas serve the same models. Every URL with every key is a *lane* of each target.
+    - `dialect`: another API of this provider than its usual one, such as ``"anthropic-messages"`` of ``"moonshot"``.
     - `headers`: a dict or pairs, sent with every call, never shown. `http`: connection options, handed on to the
       runtime.
     - `models`: names to serve only these of the catalog's targets, `Model(...)` to add what it does not list; left out,
-      all the catalog lists.
+      all the catalog lists. A dict gives each by the name that the provider knows it by, such as a deployment's:
+      ``{"our-deployment": "gpt-5.5"}``.
     - `prices`: what you pay, by model; `price`: for every model not in `prices`. Yours goes before the catalog's. What
       has neither is of unknown price, never eligible under a ceiling.
     - `jurisdiction`: where prompts are processed, when it is not what the row says: a code such as ``"EU"``, as in
@@ -50,8 +65,8 @@ class Provider:
     """
 
     __slots__ = (
-        "allow_plaintext", "headers", "http", "jurisdiction", "keys", "max_in_flight", "max_queued", "models", "name",
-        "price", "prices", "region", "row", "rpm", "tpm", "urls",
+        "allow_plaintext", "dialect", "headers", "http", "jurisdiction", "keys", "max_in_flight", "max_queued",
+        "models", "name", "price", "prices", "region", "row", "rpm", "tpm", "urls", "wire_names",
     )  # fmt: skip
     name: str
     keys: tuple[Key, ...]
@@ -60,7 +75,11 @@ class Provider:
     """Base URLs that go before the row's, one per replica."""
     headers: Headers
     http: object
+    dialect: str | None
+    """The API that is used, `None` for the usual one."""
     models: tuple[str | Model, ...]
+    wire_names: tuple[str, ...]
+    """The names that the provider knows `models` by, one each; empty where none was given."""
     price: Price | None
     prices: Mapping[str, Price]
     jurisdiction: str | None
@@ -81,7 +100,8 @@ class Provider:
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         http: object = None,
         url: str | Sequence[str] | None = None,
-        models: Iterable[str | Model] | None = None,
+        dialect: str | None = None,
+        models: Models | None = None,
         price: Price | None = None,
         prices: Mapping[str, Price] | None = None,
         jurisdiction: str | None = None,
@@ -100,9 +120,12 @@ class Provider:
         set_field(self, "headers", checked_headers(headers))
         set_field(self, "http", http)
         set_field(self, "urls", () if url is None else checked_urls(url))
-        set_field(self, "models", _checked_models(models))
+        set_field(self, "dialect", None if dialect is None else dialect_named(dialect).name)
+        wire_names, served = checked_models(models)
+        set_field(self, "models", served)
+        set_field(self, "wire_names", wire_names)
         set_field(self, "price", None if price is None else checked_price(price, "price"))
-        set_field(self, "prices", _checked_prices(prices, self.models))
+        set_field(self, "prices", checked_prices(prices, (*served, *wire_names)))
         set_field(self, "jurisdiction", None if jurisdiction is None else checked_jurisdiction(jurisdiction))
         for limit, value in (("rpm", rpm), ("tpm", tpm), ("max_in_flight", max_in_flight), ("max_queued", max_queued)):
             set_field(self, limit, value)
@@ -119,7 +142,7 @@ class Provider:
         url: str | Sequence[str],
         *,
         name: str,
-        models: Iterable[str | Model],
+        models: Models,
         key: KeyLike | Sequence[KeyLike] | None = None,
         price: Price | None = None,
         prices: Mapping[str, Price] | None = None,
@@ -141,7 +164,8 @@ class Provider:
 
         A name that the catalog knows brings that model's facts; `Model("my-tune", like="qwen3.8-27b")` vouches for your
         own. `price` holds for every model not in `prices`; ``Price.free()`` for what costs nothing, `None` for unknown.
-        `profile` says how it departs from the dialect (`modelroute.providers.profiles`). No `key`: none is sent.
+        `profile` says how it departs from the dialect (`modelroute.providers.profiles`); ``"compatible"`` is the plain
+        dialect, whichever it is. No `key`: none is sent.
         """
         if models is None:
             raise ConfigurationError(
@@ -163,34 +187,56 @@ class Provider:
     def endpoints(self, catalog: Catalog) -> tuple[Endpoint, ...]:
         """Return one endpoint per target of this provider, by name.
 
-        Raises `UnknownNameError` for a provider, region or model that `catalog` does not know.
+        Raises `UnknownNameError` for a provider, region or model that `catalog` does not know, `ConfigurationError`
+        where there would be none.
         """
-        row = self.row or catalog.provider(self.name)
-        bases, jurisdiction, private = self._place(row)
-        dialect = dialect_named(row.dialect)
+        meant = catalog.provider_name(self.name)
+        if self.row is not None and meant != self.name:
+            raise ConfigurationError(
+                f"{self.name!r} is another name of the provider {meant!r}: give the server you declare another name=, "
+                f"or write Provider({self.name!r}, url=...) for that provider behind a URL of yours"
+            )
+        row = self.row or catalog.provider(meant)
         keys = self._keys(row)
+        usual = row if self.dialect is None else row.speaking(self.dialect)
+        self._place(usual)  # where it is comes first: it is what an error about Azure has to say
+        offers = Offers(row, catalog, self.models, self.wire_names, self.price, self.prices, self.row is not None)
+        targets = sorted(offers.targets(), key=lambda one: one.name)
+        if not targets:
+            raise ConfigurationError(
+                f"the catalog lists nothing that {self.name!r} serves, and it is not asked: say which models it has, "
+                f"Provider({self.name!r}, models=['a-model-of-the-catalog', Model('my-tune', like='...')])"
+            )
+        return tuple(self._endpoint(target, row, usual, keys) for target in targets)
+
+    def _endpoint(self, target: Target, row: ProviderRow, usual: ProviderRow, keys: tuple[Key, ...]) -> Endpoint:
+        """Return the endpoint of `target`, at the API its row of the catalog names, else the usual one."""
+        spoken = usual
+        if self.dialect is not None:
+            target = replace(target, dialect=None, profile=None)  # how it departs elsewhere says nothing of this API
+        elif target.dialect is not None and target.dialect in row.apis:
+            spoken = row.speaking(target.dialect)
+        bases, jurisdiction, private = self._place(spoken)
         if not self.keys and not row.needs_key and any(map(is_plaintext, bases)):
             keys = ()  # a server that may want a key is asked without one rather than sent it in the clear
         self._refuse_plaintext(bases, keys)
-        targets = self._targets(row, catalog)
-        return tuple(
-            Endpoint(
-                target=target,
-                row=row,
-                profile=profile_for(target, row),
-                dialect=dialect if target.dialect is None else dialect_named(target.dialect),
-                urls=bases,
-                keys=keys,
-                headers=self.headers,
-                jurisdiction=jurisdiction,
-                self_hosted=private,
-                rpm=self.rpm,
-                tpm=self.tpm,
-                max_in_flight=self.max_in_flight,
-                max_queued=self.max_queued,
-                http=self.http,
-            )
-            for target in sorted(targets, key=lambda target: target.name)
+        if self.jurisdiction is None and row.roams(target.wire_name):
+            jurisdiction = None
+        return Endpoint(
+            target=target,
+            row=row,
+            profile=profile_for(target, _in_its_dialect(spoken, target.dialect or spoken.dialect)),
+            dialect=dialect_named(target.dialect or spoken.dialect),
+            urls=bases,
+            keys=keys,
+            headers=self.headers,
+            jurisdiction=jurisdiction,
+            self_hosted=private,
+            rpm=self.rpm,
+            tpm=self.tpm,
+            max_in_flight=self.max_in_flight,
+            max_queued=self.max_queued,
+            http=self.http,
         )
 
     def variables(self, catalog: Catalog) -> tuple[str, ...]:
@@ -204,60 +250,16 @@ class Provider:
     def _place(self, row: ProviderRow) -> tuple[tuple[str, ...], str | None, bool]:
         """Return (base URLs, jurisdiction, whether all of it is the user's own)."""
         if self.urls:
-            bases = self.urls
+            bases = tuple(with_path(url, row.url_path) for url in self.urls)
             stated = self.jurisdiction
         else:
-            region = self.region if self.region is not None else next(iter(row.urls), "")
-            if region not in row.urls:
-                if not row.urls:
-                    raise ConfigurationError(f"the provider {row.name!r} has no URL in the catalog; pass url=...")
-                raise UnknownNameError(f"region of {row.name}", region, row.urls)
-            bases = (checked_url(row.urls[region]),)
+            region, url = row.url(self.region)
+            bases = (checked_url(url),)
             stated = self.jurisdiction or row.jurisdictions.get(region)
         # A gateway on one's own network to somebody else's models is not self-hosting: only a server without a catalog
         # row, or one whose row itself is local, keeps prompts at home.
         private = all(map(is_private, bases)) and (not self.urls or self.row is not None or _is_local(row))
         return bases, stated or (SELF_HOSTED if private else None), private and stated in (None, SELF_HOSTED)
-
-    def _targets(self, row: ProviderRow, catalog: Catalog) -> list[Target]:
-        listed = {target.model.name: target for target in catalog.targets.values() if target.provider == row.name}
-        by_name = {target.wire_name: target for target in listed.values()} | listed
-        if not self.models:
-            self._check_priced({*by_name, *(alias for alias, name in catalog.aliases.items() if name in by_name)})
-            return [self._priced(target, catalog) for target in listed.values()]
-        targets: dict[str, Target] = {}
-        for model in self.models:
-            if isinstance(model, Model):
-                target = self._priced(Target.of(catalog.resolve(model), row.name), catalog)
-            elif self.row is not None:
-                known = catalog.models.get(catalog.canonical(model)) or Model(model)
-                target = self._priced(Target.of(known, row.name, wire_name=model), catalog)
-            else:
-                found = by_name.get(catalog.canonical(model)) or by_name.get(model)
-                if found is None:
-                    raise UnknownNameError(
-                        f"model of {row.name}",
-                        model,
-                        by_name,
-                        hint="To add one the catalog does not list, pass Model(...).",
-                    )
-                target = self._priced(found, catalog)
-            if target.name in targets:
-                raise ConfigurationError(f"the provider {row.name!r} is given the model {target.model.name!r} twice")
-            targets[target.name] = target
-        return list(targets.values())
-
-    def _priced(self, target: Target, catalog: Catalog) -> Target:
-        """Return `target` at the price the user gives for it, which goes before the catalog's."""
-        names = {target.model.name, target.wire_name}
-        given = [price for name, price in self.prices.items() if name in names or catalog.canonical(name) in names]
-        price = given[0] if given else self.price
-        return target if price is None else replace(target, price=price)
-
-    def _check_priced(self, names: set[str]) -> None:
-        for name in self.prices:
-            if name not in names:
-                raise UnknownNameError(f"model of {self.name} in prices", name, names)
 
     def _refuse_plaintext(self, bases: tuple[str, ...], keys: tuple[Key, ...]) -> None:
         if keys and any(map(is_plaintext, bases)) and not self.allow_plaintext:
@@ -278,15 +280,24 @@ class Provider:
             shown.append(f"url={self.urls[0]!r}" if len(self.urls) == 1 else f"url={list(self.urls)!r}")
         if self.region is not None:
             shown.append(f"region={self.region!r}")
+        if self.dialect is not None:
+            shown.append(f"dialect={self.dialect!r}")
         if self.keys:
             shown.append(f"keys={list(self.keys)!r}")
         if self.headers:
             shown.append(f"headers={[name for name, _ in self.headers]!r}")
         if self.models:
-            shown.append(f"models={[model if isinstance(model, str) else model.name for model in self.models]!r}")
+            names = [model if isinstance(model, str) else model.name for model in self.models]
+            known = dict(zip(self.wire_names, names, strict=True)) if self.wire_names else names
+            shown.append(f"models={known!r}")
         limits = {name: getattr(self, name) for name in ("rpm", "tpm", "max_in_flight", "max_queued")}
         shown.extend(f"{name}={limit}" for name, limit in limits.items() if limit is not None)
         return f"Provider({', '.join(shown)})"
+
+
+def _in_its_dialect(row: ProviderRow, dialect: str) -> ProviderRow:
+    plain = _PLAIN.get(dialect, _COMPATIBLE)
+    return replace(row, profile=plain) if row.profile == _COMPATIBLE != plain else row
 
 
 def _is_local(row: ProviderRow) -> bool:
@@ -303,36 +314,3 @@ def _checked_flag(allow_plaintext: object) -> bool:
     if not isinstance(allow_plaintext, bool):
         raise ConfigurationError(f"allow_plaintext must be True or False, not {shown(allow_plaintext)}")
     return allow_plaintext
-
-
-def _checked_models(models: object) -> tuple[str | Model, ...]:
-    """Return models as a tuple. A generator is read once, here: read twice it would be empty, and admit every model."""
-    if models is None:
-        return ()
-    if isinstance(models, str | Model):
-        raise ConfigurationError(f"models takes a list: models=[{shown(models)}]")
-    given = listed(models)
-    if given is None or not all(isinstance(model, str | Model) and model for model in given):
-        raise ConfigurationError(f"models takes a list of names and Model(...) values, not {shown(models)}")
-    if not given:
-        raise ConfigurationError(
-            "models is empty, so nothing would be served; leave it out to serve all that the catalog lists"
-        )
-    return cast("tuple[str | Model, ...]", given)
-
-
-def _checked_prices(prices: object, models: tuple[str | Model, ...]) -> Mapping[str, Price]:
-    """Return prices by name; without `models`, which names there are is known when the catalog is."""
-    if prices is None:
-        return {}
-    if not isinstance(prices, Mapping):
-        raise ConfigurationError(
-            f"prices={shown(prices)} is no dict: write prices={{'model': Price(input=..., output=...)}}"
-        )
-    checked: dict[str, Price] = {}
-    names = {model if isinstance(model, str) else model.name for model in models}
-    for name, price in cast("Mapping[object, object]", prices).items():
-        if not isinstance(name, str) or (names and name not in names):
-            raise UnknownNameError("model in prices", name, names)
-        checked[name] = checked_price(price, f"prices[{name!r}]")
-    return checked

@@ -58,10 +58,11 @@ class Speech(Protocol):
 class Reader:
     """A `Decoder` for any dialect: bytes in, events out, ending exactly once."""
 
-    __slots__ = ("_body", "_over", "_skipped", "_speech", "_stream")
+    __slots__ = ("_body", "_most", "_over", "_skipped", "_speech", "_stream")
 
-    def __init__(self, speech: Speech) -> None:
+    def __init__(self, speech: Speech, most: int = LARGEST) -> None:
         self._speech = speech
+        self._most = most
         self._stream: SseDecoder | None = None
         self._body: bytearray | None = None
         self._skipped = False
@@ -140,9 +141,9 @@ class Reader:
 
     def _feed_body(self, body: bytearray, data: bytes, out: list[WireEvent]) -> None:
         body += data
-        if len(body) > LARGEST:
+        if len(body) > self._most:
             body.clear()
-            self._fault(Failure(Kind.GARBLED, f"a body of more than {LARGEST} bytes", status=200), out)
+            self._fault(Failure(Kind.GARBLED, f"a body of more than {self._most} bytes", status=200), out)
 
     def _take_events(self, events: list[SseEvent], out: list[WireEvent]) -> None:
         speech = self._speech
@@ -179,7 +180,7 @@ class Reader:
 
     def _take_body(self, body: bytes, out: list[WireEvent]) -> None:
         try:
-            failure = self._speech.body(loads(body), out)
+            failure = self._speech.body(loads(body, self._most), out)
         except GarbledError as error:
             failure = Failure(Kind.GARBLED, str(error), status=200)
         if failure is not None:

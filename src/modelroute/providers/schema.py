@@ -6,12 +6,12 @@ else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from modelroute.wire.json import dumps
 
-__all__ = ["closed_schema", "instruction", "plain_schema", "strict_schema"]
+__all__ = ["closed_schema", "inlined_schema", "instruction", "moonshot_schema", "plain_schema", "strict_schema"]
 
 _DROPPED = frozenset(
     {"$schema", "$id", "$comment", "default", "examples", "title", "deprecated", "readOnly", "writeOnly"}
@@ -30,6 +30,16 @@ _UNSAYABLE = frozenset(
      "dependentSchemas", "dependentRequired", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef"}
 )  # fmt: skip
 _DEEPEST = 64
+_LARGEST = 10_000
+"""Parts of a schema after its references were replaced: a few that name each other could make millions."""
+
+_OF_ONE = frozenset(
+    {"items", "additionalItems", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames",
+     "unevaluatedItems", "unevaluatedProperties"}
+)  # fmt: skip
+_OF_MANY = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_OF_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Words that hold schemas: one, a list of them, or each by a name."""
 
 
 class _UnsayableError(Exception):
@@ -52,6 +62,29 @@ def closed_schema(schema: Mapping[str, object]) -> Mapping[str, object] | None:
 def plain_schema(schema: Mapping[str, object]) -> Mapping[str, object]:
     """Return `schema` without ``$schema``, which servers that take the rest stumble over."""
     return {name: value for name, value in schema.items() if name != "$schema"}
+
+
+def inlined_schema(schema: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return `schema` with every ``$ref`` replaced by what it names; `None` where that is itself, or not there.
+
+    Words beside a ``$ref`` hold too, so they are added to it.
+    """
+    try:
+        return plain_schema(_Inlining(schema).schema(schema, 0))
+    except _UnsayableError:
+        return None
+
+
+def moonshot_schema(schema: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return `schema` in Moonshot's flavour, meaning the same; `None` where it has none.
+
+    The root is an object; a ``type`` beside ``anyOf`` moves into its branches; a list of ``items`` is ``prefixItems``.
+    """
+    try:
+        flavoured = _flavoured(plain_schema(schema), 0)
+    except _UnsayableError:
+        return None
+    return flavoured if flavoured.get("type") == "object" else None
 
 
 def instruction(schema: Mapping[str, object]) -> str:
@@ -112,3 +145,80 @@ class _Narrowing:
         narrowed["additionalProperties"] = False
         if self._require_all:
             narrowed["required"] = list(cast(dict[str, object], properties))
+
+
+def _mapped(
+    schema: Mapping[str, object], change: Callable[[Mapping[str, object], int], dict[str, object]], depth: int
+) -> dict[str, object]:
+    """Return `schema` with each schema in it changed."""
+
+    def one(value: object) -> object:
+        return change(cast(Mapping[str, object], value), depth + 1) if isinstance(value, Mapping) else value
+
+    if depth > _DEEPEST:
+        raise _UnsayableError
+    changed = dict(schema)
+    for name, item in schema.items():
+        if name in _OF_NAMED and isinstance(item, Mapping):
+            changed[name] = {key: one(part) for key, part in cast(Mapping[str, object], item).items()}
+        elif name in _OF_ONE and not isinstance(item, list | tuple):
+            changed[name] = one(item)
+        elif (name in _OF_MANY or name == "items") and isinstance(item, list | tuple):
+            changed[name] = [one(part) for part in cast(Sequence[object], item)]
+    return changed
+
+
+class _Inlining:
+    def __init__(self, root: Mapping[str, object]) -> None:
+        self._root = root
+        self._parts = 0
+
+    def schema(self, schema: Mapping[str, object], depth: int) -> dict[str, object]:
+        self._parts += 1
+        if depth > _DEEPEST or self._parts > _LARGEST:
+            raise _UnsayableError
+        named = schema.get("$ref")
+        rest = {name: item for name, item in schema.items() if name not in {"$ref", "$defs", "definitions"}}
+        if named is None:
+            return _mapped(rest, self.schema, depth)
+        return self.schema(self._named(named), depth + 1) | _mapped(rest, self.schema, depth)
+
+    def _named(self, reference: object) -> Mapping[str, object]:
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            raise _UnsayableError  # kept elsewhere
+        found = self._root
+        for step in filter(None, reference[1:].split("/")):
+            item = found.get(step.replace("~1", "/").replace("~0", "~"))
+            if not isinstance(item, Mapping):
+                raise _UnsayableError
+            found = cast(Mapping[str, object], item)
+        return found
+
+
+def _flavoured(schema: Mapping[str, object], depth: int) -> dict[str, object]:
+    changed = _mapped(schema, _flavoured, depth)
+    if isinstance(changed.get("items"), list):
+        changed["prefixItems"] = changed.pop("items")
+        if "additionalItems" in changed:
+            changed["items"] = changed.pop("additionalItems")
+    if "anyOf" in changed and "type" in changed:
+        branches = changed["anyOf"]
+        if not isinstance(branches, list):
+            raise _UnsayableError
+        changed["anyOf"] = [_typed(branch, changed["type"]) for branch in cast(list[object], branches)]
+        del changed["type"]
+    return changed
+
+
+def _typed(branch: object, kind: object) -> object:
+    """Return a branch that says the type which stood beside it; one of another type has no such form."""
+    if not isinstance(branch, Mapping):
+        raise _UnsayableError
+    said = cast(Mapping[str, object], branch)
+    if "type" not in said:
+        return {"type": kind, **said}
+    allowed = cast(list[object], kind) if isinstance(kind, list) else [kind]
+    own = cast(list[object], said["type"]) if isinstance(said["type"], list) else [said["type"]]
+    if all(each in allowed or (each == "integer" and "number" in allowed) for each in own):
+        return said
+    raise _UnsayableError

@@ -64,6 +64,8 @@ class Ranked:
     where the target can give no more. `held_for_fallback` is money of the ceiling left aside for the cheapest
     eligible fallback. `input_tokens` and `output_tokens` are the estimate's; `input_bound` the bound's. `score` is
     the one the scenario's floor or objective looked at. `resting_until` is set while the target is held.
+    `left_out`: parameters named in ``optional=`` that it is not sent (``"effort=high"``: that effort in place of the
+    one asked for).
     """
 
     target: str
@@ -81,6 +83,7 @@ class Ranked:
     context_window: int | None = None
     score: ScoreQuote | None = None
     resting_until: float | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def _why(place: int, ranked: Ranked, decision: Decision) -> Iterable[str]:
         yield f"output capped at {ranked.output_cap} tokens by {ranked.capped_by}"
     if ranked.held_for_fallback is not None:
         yield f"{at_most(ranked.held_for_fallback)} held for fallback"
+    yield from (f"with {name}" if "=" in name else f"without {name}" for name in ranked.left_out)
 
 
 def _is_not_set_up(rejected: Rejected) -> bool:
@@ -166,6 +167,7 @@ def _ranked_json(place: int, ranked: Ranked) -> dict[str, object]:
         "context_window": ranked.context_window,
         "score": _score_json(ranked.score),
         "resting_until": ranked.resting_until,
+        "left_out": list(ranked.left_out),
     }
 
 

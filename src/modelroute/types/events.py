@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Mapping
 
     from modelroute.types.failure import Failure
+    from modelroute.types.logprobs import TokenLogprob
     from modelroute.types.usage import Usage
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Ended",
     "Fault",
     "Finish",
+    "Logprobs",
     "ReasoningDelta",
     "Refusal",
     "Restarted",
@@ -30,6 +33,7 @@ __all__ = [
     "TextDelta",
     "ToolCallDelta",
     "UsageReport",
+    "Vectors",
     "WireEvent",
 ]
 
@@ -105,6 +109,20 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
+class Logprobs:
+    """How probable the next tokens of the answer were, and what else could have stood there."""
+
+    tokens: tuple[TokenLogprob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The embeddings of all texts that were sent, in their order: of finite numbers, all equally long, none empty."""
+
+    vectors: tuple[array[float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServedBy:
     """The response's own id and the model name it reports (which may differ from what was asked)."""
 
@@ -145,6 +163,8 @@ WireEvent: TypeAlias = (
     | UsageReport
     | Finish
     | Blocks
+    | Logprobs
+    | Vectors
     | ServedBy
     | Skipped
     | Fault

@@ -32,9 +32,11 @@ class RequestFacts:
     - `constraints`: the call's own (with `with_options`'), which intersect with rule, scenario and policy.
     - `needs`: features inferred from the request: ``tools``, ``vision``, ``json_schema``, ``audio``, ``pdf``, ...
     - `tokens`: prompt tokens by the models' vocabulary name; key `ANY_VOCABULARY` always exists.
-    - `output_cap`: the caller's limit on output tokens; `choices`: how many answers are asked for (`n`).
+    - `output_cap`: the caller's limit on output tokens; `choices`: how many answers are asked for (`n`), 0 where
+      vectors are.
     - `unbounded`: parameters not known to be price-neutral and server-side tools: refused under a ceiling.
     - `barred`: targets that cannot carry this history or these parameters, with the reason.
+    - `left_out`: by target, optional parameters that it is not sent.
     - `seconds`: from now to the deadline, for the dearest price window.
     - `effort`: how hard the caller asks the model to reason, `None` for its default.
     - `hard_budget`: targets at which a hard budget may cover it, so that what an attempt can cost there must be
@@ -51,6 +53,7 @@ class RequestFacts:
     choices: int = 1
     unbounded: tuple[str, ...] = ()
     barred: Mapping[str, str] = field(default_factory=dict[str, str])
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     seconds: float = 600.0
     effort: str | None = None
     hard_budget: frozenset[str] = frozenset()

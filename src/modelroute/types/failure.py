@@ -128,6 +128,9 @@ TABLE: Mapping[Kind, Row] = MappingProxyType(
 """As docs/reference/failures.md prints it. UNPROVED: a 400 not proved to be the caller's fault."""
 
 
+_SAME = frozenset({Retry.SAME_ONCE, Retry.SAME_AFTER_WAIT})
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why one attempt did not give an answer.
@@ -135,8 +138,9 @@ class Failure:
     `kind` selects the row of `TABLE`; `seen` may only *raise* the row's certainty that the provider saw the request.
     `retry_after`: seconds from when it was classified, `None` when not told. `provider_code` is the provider's own code
     or type, `message` its words (bounded, without secrets), `status` the HTTP status, `feature` what an `unsupported`
-    failure named (``"temperature"``, ``"tools"``). `refusal`: the words in which a model declined, which are
-    content and so never printed.
+    failure named (``"temperature"``, ``"tools"``). `again`: the server's own word on sending it the same request once
+    more, `None` when it gave none. `refusal`: the words in which a model declined, which are content and so never
+    printed.
     """
 
     kind: Kind
@@ -146,6 +150,7 @@ class Failure:
     retry_after: float | None = None
     seen: Seen | None = None
     feature: str | None = None
+    again: bool | None = None
     refusal: str | None = field(default=None, repr=False)
 
     @property
@@ -155,8 +160,13 @@ class Failure:
 
     @property
     def retry(self) -> Retry:
-        """Where the request may go next."""
-        return TABLE[self.kind].retry
+        """Where the request may go next: as `TABLE` has it, unless the server has ruled on the same target itself."""
+        usual = TABLE[self.kind].retry
+        if self.again is False and usual in _SAME:
+            return Retry.OTHER
+        if self.again is True and self.kind is Kind.UNPROVED:
+            return Retry.SAME_ONCE
+        return usual
 
     @property
     def was_seen(self) -> Seen:

@@ -22,7 +22,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A request was decided; nothing has been sent yet. `stream`: its content goes to the caller as it comes."""
+    """A request was decided; nothing has been sent yet.
+
+    `stream`: its content goes to the caller as it comes. `embeds`: it asks for vectors, and no answer.
+    """
 
     request: str
     decision: Decision
@@ -32,6 +35,7 @@ class Decided:
     user: str | None = None
     conversation: str = ""
     stream: bool = False
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from modelroute.money import Money
     from modelroute.types.attempt import Attempt
     from modelroute.types.decision import Decision
+    from modelroute.types.logprobs import TokenLogprob
     from modelroute.types.usage import Usage
 
 __all__ = ["Parsed", "Partial", "Reply", "ToolCall"]
@@ -39,9 +40,12 @@ class Reply:
       ``"provider"``, ``"estimate"`` or, where an outcome stayed unknown, ``"reservation"``.
     - `target` and `model` that answered, `attempts` in order, `decision` that was executed.
     - `capped_by`: what lowered the output cap below the caller's (``"max_cost"``, ``"budget"``), else `None`.
+    - `left_out`: parameters named in ``optional=`` that the target was not sent, since it refuses them;
+      ``"effort=high"``: it was sent that effort in place of the one asked for, which it does not know.
     - `degraded`: an event of the stream made no sense and was skipped.
-    - `raw`: the body as the provider sent it, for what has no field here (log probabilities, fingerprints); empty
-      beyond 1 MiB.
+    - `logprobs`: how probable each token of the text was, where ``logprobs=True`` asked for it and the provider told;
+      else `None`, as in a `degraded` reply.
+    - `raw`: the body as the provider sent it, for what has no field here (fingerprints, timings); empty beyond 1 MiB.
     - `id`, `served_model`: as the provider reported them. `conversation`: as the caller named it.
     - `replayed`: it was stored under the call's `idempotency_key`; `cost` is what the first call cost, and nothing was
       charged again.
@@ -61,7 +65,9 @@ class Reply:
     refusal: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     capped_by: str | None = None
+    left_out: tuple[str, ...] = ()
     degraded: bool = False
+    logprobs: tuple[TokenLogprob, ...] | None = field(default=None, repr=False)
     raw: bytes = field(default=b"", repr=False)
     id: str = ""
     served_model: str = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modelroute.types.messages import Message
 
-__all__ = ["JsonSchema", "Request"]
+__all__ = ["Embedding", "JsonSchema", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,24 @@ class JsonSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """Vectors are asked for in place of an answer: one of each message's text.
+
+    `dimensions`: how many numbers each is to have, `None` for as many as the model gives.
+    """
+
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What is asked, without where it goes.
 
     `output_cap`: the caller's own limit on output tokens (`max_completion_tokens` or `max_tokens`), `None` for none.
     `tools`, `tool_choice`: as OpenAI writes them. `schema`: structured output wanted. `effort`: how hard to reason.
     `parameters`: every other parameter by OpenAI's name; what we do not know passes through unread.
+    `optional`: names of parameters to leave out where a target refuses them, ``effort`` and ``tool_choice`` included.
+    `embedding`: vectors are wanted, one of each of `messages`, and no answer.
     """
 
     messages: tuple[Message, ...]
@@ -36,3 +48,5 @@ class Request:
     schema: JsonSchema | None = None
     effort: str | None = None
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+    optional: frozenset[str] = frozenset()
+    embedding: Embedding | None = None

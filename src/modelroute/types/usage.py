@@ -18,6 +18,7 @@ class Usage:
     `input_tokens` is the whole prompt *including* `cached_tokens` (cache reads) and `cache_write_tokens`;
     `output_tokens` is everything billed as output *including* `reasoning_tokens`. Zero means zero, never "unknown":
     an attempt without a report has no `Usage`. `provider_cost` is the provider's own figure where it states one.
+    `hour_write_tokens` are those of `cache_write_tokens` that stay for an hour, which Anthropic bills dearer.
     """
 
     input_tokens: int
@@ -26,6 +27,7 @@ class Usage:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     provider_cost: Money | None = None
+    hour_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

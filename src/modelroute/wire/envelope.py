@@ -2,8 +2,9 @@
 
 Shapes read (the field's, as of 2026-11): OpenAI ``{"error": {message, type, param, code}}`` and its flat form,
 Anthropic ``{"type": "error", "error": {...}}``, Google ``{"error": {code, status, details}}`` also inside a list, xAI
-``{"code", "error": text}``, MiniMax ``{"base_resp": {...}}``, FastAPI ``{"detail": ...}``, AWS ``{"Message"}``, a
-bare ``{"error": text}``, any of them as the data of an event stream; else plain text or the title of an HTML page.
+``{"code", "error": text}``, MiniMax ``{"base_resp": {...}}``, OpenRouter's ``metadata`` with what an upstream said
+(``raw``, which may be JSON in text), FastAPI ``{"detail": ...}``, AWS ``{"Message"}``, a bare ``{"error": text}``, any
+of them as the data of an event stream; else plain text or the title of an HTML page.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ LONGEST_MESSAGE = 500
 
 _LARGEST_READ = 1024 * 1024
 _LONGEST_CODE = 100
+_MESSAGES = ("message", "Message", "detail", "msg")
 _NESTED = ("error", "message", "detail", "msg", "raw")
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,200})", re.IGNORECASE)
 _EVENT_DATA = re.compile(rb"^data: ?(\{[^\r\n]*)", re.MULTILINE)
-_HTTP_STATUS = re.compile(r"[1-5]\d\d")
+_HTTP_STATUS = re.compile(r"[1-5]\d\d", re.ASCII)
+_STATUSES = ("status_code", "http_code", "raw_status_code", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,10 @@ class ErrorInfo:
 
     `code` and `type` as sent (numbers as text), `message` the words, `param` the parameter blamed, `status` Google's
     canonical word (``RESOURCE_EXHAUSTED``). `reason`: a more specific code from the details (Google
-    `ErrorInfo.reason`, Anthropic ``details.error_code``, Azure ``innererror.code``, OpenRouter ``limit_source``).
-    `quotas`: Google's ids of the quotas violated. `delay`: its ``retryDelay`` as sent. `found` is false where the
-    body is no error envelope at all.
+    `ErrorInfo.reason`, Anthropic ``details.error_code``, Azure ``innererror.code``, OpenRouter ``limit_source`` or the
+    upstream's own code). `quotas`: Google's ids of the quotas violated. `delay`: the wait as sent, where the body says
+    it (Google ``retryDelay``, the reset among OpenRouter's ``metadata.headers``). `http`: the status that the body
+    says it should have had beside its code, 0 if it says none. `found` is false where the body is no error envelope.
     """
 
     code: str | None = None
@@ -49,12 +53,18 @@ class ErrorInfo:
     reason: str | None = None
     quotas: tuple[str, ...] = ()
     delay: str | None = None
+    http: int = 0
     found: bool = True
 
     @property
     def codes(self) -> tuple[str, ...]:
         """Every machine-readable word of the error, the most specific first."""
         return tuple(code for code in (self.reason, self.code, self.status, self.type) if code)
+
+    @property
+    def meant(self) -> int:
+        """The HTTP status that the error should have had by its own word, 0 if it has none."""
+        return int(self.code) if self.code and _HTTP_STATUS.fullmatch(self.code) else self.http
 
     @property
     def label(self) -> str | None:
@@ -89,10 +99,11 @@ def read_error(value: object) -> ErrorInfo:
         return read_error(first) if first else _NOTHING
     outer = as_mapping(value)
     base = as_mapping(outer.get("base_resp"))
-    if base and base.get("status_code") not in {0, None}:
-        return ErrorInfo(code=_code(base.get("status_code")), message=_words(as_text(base.get("status_msg"))))
+    code = _code(base.get("status_code"))
+    if code not in (None, "0"):
+        return ErrorInfo(code=code, message=_words(as_text(base.get("status_msg"))))
     error = outer.get("error")
-    fields = as_mapping(error)
+    fields = as_mapping(error) or as_mapping(next(iter(as_list(error)), None))
     if fields:
         return _from_fields(fields, outer)
     if isinstance(error, str) and error:
@@ -113,34 +124,37 @@ def _is_flat(outer: Mapping[str, object]) -> bool:
 
 def _from_fields(error: Mapping[str, object], outer: Mapping[str, object]) -> ErrorInfo:
     reason, quotas, delay = _details(error)
-    words = next((error[name] for name in ("message", "Message", "detail", "msg") if error.get(name)), "")
+    words = next((error[name] for name in _MESSAGES if error.get(name)), "")
     message, param = _message(words)
-    inner = as_text(as_mapping(error.get("metadata")).get("raw"))
-    if inner:
-        message = f"{message}: {_words(_raw(inner))}"[:LONGEST_MESSAGE]
-    kind = error.get("type", error.get("__type"))
+    metadata = as_mapping(error.get("metadata"))
+    upstream = _upstream(metadata.get("raw"))
+    told = [*upstream.codes[:1], upstream.message] if upstream.found else [upstream.message]
+    flagged = ", ".join(text for text in as_list(metadata.get("reasons"))[:8] if isinstance(text, str))
+    said = (message, _words(" ".join(filter(None, told))), f"flagged for {flagged}" if flagged else "")
+    kind = error.get("type", as_text(error.get("__type")).rpartition("#")[2])
     return ErrorInfo(
         code=_code(error.get("code", outer.get("code"))),
         type=None if kind == "error" else _code(kind),
-        message=message,
+        message=_words(": ".join(filter(None, said))),
         param=_code(error.get("param")) or param,
         status=_code(error.get("status")) if isinstance(error.get("status"), str) else None,
-        reason=reason,
+        reason=reason or next((code for code in upstream.codes if not _HTTP_STATUS.fullmatch(code)), None),
         quotas=quotas,
         delay=delay,
+        http=next(filter(None, (_http(error.get(name)) for name in _STATUSES)), 0),
     )
 
 
 def _details(error: Mapping[str, object]) -> tuple[str | None, tuple[str, ...], str | None]:
     """Return (reason, quota ids, retry delay) from wherever this provider nests its particulars."""
-    nested = error.get("details")
+    nested, metadata = error.get("details"), as_mapping(error.get("metadata"))
     reason = (
         _code(as_mapping(nested).get("error_code"))
         or _code(as_mapping(error.get("innererror")).get("code"))
-        or _code(as_mapping(error.get("metadata")).get("limit_source"))
+        or _code(metadata.get("limit_source"))
     )
     quotas: list[str] = []
-    delay: str | None = None
+    delay = _reset(as_mapping(metadata.get("headers")))
     for item in as_list(nested)[:32]:
         detail = as_mapping(item)
         reason = reason or _code(detail.get("reason"))
@@ -150,6 +164,12 @@ def _details(error: Mapping[str, object]) -> tuple[str | None, tuple[str, ...], 
             if quota:
                 quotas.append(quota)
     return reason, tuple(quotas), delay
+
+
+def _reset(headers: Mapping[str, object]) -> str | None:
+    """Return when the limit is reset of which nothing is left, from headers that a body repeats."""
+    lower = {name.lower(): _code(value) for name, value in headers.items()}
+    return lower.get("x-ratelimit-reset") if lower.get("x-ratelimit-remaining") == "0" else None
 
 
 def _message(words: object) -> tuple[str, str | None]:
@@ -175,15 +195,25 @@ def _message(words: object) -> tuple[str, str | None]:
     return _words("; ".join(parts)), _code(param)
 
 
-def _raw(text: str) -> str:
-    """OpenRouter passes an upstream's body on as text, which is often JSON."""
-    if not text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        info = read_error(loads(text[:_LARGEST_READ]))
-    except GarbledError:
-        return text
-    return " ".join(filter(None, (info.label, info.message))) or text
+def _upstream(raw: object) -> ErrorInfo:
+    """Return what a provider behind the provider said; its body is passed on as text, which is often JSON, or whole."""
+    if isinstance(raw, str):
+        if not raw.lstrip().startswith(("{", "[")):
+            return ErrorInfo(message=_words(raw), found=False)
+        try:
+            raw = loads(raw[:_LARGEST_READ])
+        except GarbledError:
+            return ErrorInfo(message=_words(as_text(raw)), found=False)
+    body = as_mapping(raw)
+    error = body.get("error")
+    inner = as_mapping(error)
+    if not inner and _is_flat(body):
+        inner = body
+    if not inner:
+        return ErrorInfo(message=_words(as_text(error)), found=False)
+    message, _ = _message(next((inner[name] for name in _MESSAGES if inner.get(name)), ""))
+    kind = inner.get("type")
+    return ErrorInfo(_code(inner.get("code")), None if kind == "error" else _code(kind), message)
 
 
 def _words(text: str) -> str:
@@ -196,3 +226,8 @@ def _code(value: object) -> str | None:
     if isinstance(value, int):
         return str(value) if abs(value) < 10**18 else None
     return redact(value, limit=_LONGEST_CODE) or None
+
+
+def _http(value: object) -> int:
+    code = _code(value)
+    return int(code) if code is not None and _HTTP_STATUS.fullmatch(code) else 0

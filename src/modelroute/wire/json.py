@@ -23,8 +23,8 @@ _WIDEST = 4_096
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
-def loads(data: bytes | str) -> object:
-    """Read one JSON text of at most `LARGEST` bytes and `DEEPEST` levels.
+def loads(data: bytes | str, most: int = LARGEST) -> object:
+    """Read one JSON text of at most `most` bytes and `DEEPEST` levels.
 
     A leading byte order mark and blank lines are skipped, bytes that are not UTF-8 and lone surrogates read as
     U+FFFD, the last of equal keys counts. ``NaN`` and ``Infinity`` are not JSON and are refused; a number beyond a
@@ -32,8 +32,8 @@ def loads(data: bytes | str) -> object:
 
     Raises `GarbledError`, and nothing else, for anything that is not such a text.
     """
-    if len(data) > LARGEST:
-        raise GarbledError(f"a JSON text of {len(data)} bytes is larger than {LARGEST}")
+    if len(data) > most:
+        raise GarbledError(f"a JSON text of {len(data)} bytes is larger than {most}")
     from pydantic_core import from_json
 
     try:

@@ -1,10 +1,12 @@
 """What is left of a rate limit, as the headers of an answer say it; whatever they say, nothing raises.
 
-Sources: OpenAI, Groq, Azure and xAI write ``x-ratelimit-remaining-requests`` and ``-tokens``; Cerebras names the window
-too (``-requests-day``, ``-tokens-minute``), Mistral likewise in short (``-req-minute``); Moonshot, Together and
-OpenRouter count requests without saying so (``x-ratelimit-remaining``); Anthropic writes
-``anthropic-ratelimit-requests-remaining``, and the same for all, input and output tokens. Resets come in every form of
-`modelroute.wire.waits`.
+Sources: OpenAI, Groq, Azure, Fireworks and xAI write ``x-ratelimit-remaining-requests`` and ``-tokens``, OpenAI also
+with ``_usage_based`` behind; Cerebras names the window too (``-requests-day``, ``-tokens-minute``), Mistral likewise in
+short (``-req-minute``); Moonshot, Together and OpenRouter count requests without saying so (``x-ratelimit-remaining``);
+Anthropic writes ``anthropic-ratelimit-requests-remaining``, and the same for all, input and output tokens. Fireworks
+says ``x-ratelimit-over-limit`` where nothing is left. Resets come in every form of `modelroute.wire.waits`.
+
+Anthropic's ``anthropic-priority-...`` is not read: who has used up his priority is served all the same, as others are.
 """
 
 from __future__ import annotations
@@ -40,13 +42,16 @@ def _anthropic(kind: str) -> _Window:
 
 
 _REQUESTS = (
-    *map(_common, ("-requests", "-requests-day", "-requests-minute", "-req-minute", "")),
+    *map(_common, ("-requests", "-requests-day", "-requests-minute", "-req-day", "-req-minute")),
+    *map(_common, ("-requests_usage_based", "")),
     _anthropic("requests"),
 )
 _TOKENS = (
-    *map(_common, ("-tokens", "-tokens-day", "-tokens-minute")),
+    *map(_common, ("-tokens", "-tokens-day", "-tokens-minute", "-tokens-month", "-tokens_usage_based")),
+    _Window("x-tokenlimit-remaining", "x-tokenlimit-reset", "x-tokenlimit-limit"),
     *map(_anthropic, ("tokens", "input-tokens", "output-tokens")),
 )
+_OVER = "x-ratelimit-over-limit"
 
 
 def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
@@ -57,6 +62,8 @@ def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
     """
     requests_left, requests_reset = _scarcest(_REQUESTS, headers, now)
     tokens_left, tokens_reset = _scarcest(_TOKENS, headers, now)
+    if requests_left is None and headers.get(_OVER, "").strip().lower() in {"yes", "true"}:
+        requests_left = 0
     if requests_left is None and tokens_left is None:
         return None
     return RateLimits(

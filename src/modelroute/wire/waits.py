@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-__all__ = ["LONGEST_WAIT", "header", "read_wait", "retry_after", "should_retry"]
+__all__ = ["LONGEST_WAIT", "header", "header_wait", "read_wait", "retry_after", "should_retry"]
 
 LONGEST_WAIT = 86_400.0
 """Seconds. A longer wait is cut to a day, not dropped: 1e9 says "not soon", and a probe a day costs nothing."""
@@ -23,7 +23,8 @@ _DURATION_PART = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)(ms|us|µs|μs|ns|h|m|s)"
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern}){{1,6}}", re.ASCII)
 _RETRY_DELAY = re.compile(r'"retryDelay"\s{0,8}:\s{0,8}"([0-9.]{1,40})s"')
 _PROSE = re.compile(
-    r"(?:try\s+again|retry(?:ing)?|wait|available|resets?)\s+(?:again\s+|at\s+least\s+)?(?:(?:in|after|for)\s+)?"
+    r"(?:try(?:\s+(?:your|the|this)\s+requests?)?\s+again|retry(?:ing|-after)?|wait|available|resets?)(?:\s+|:\s*)"
+    r"(?:(?:your|the|this)\s+requests?\s+)?(?:again\s+|at\s+least\s+)?(?:(?:in|after|for)\s+)?"
     r"(?:about\s+|approximately\s+|~\s?)?(\d{1,12}(?:\.\d{1,12})?)"
     r"((?:\s{0,2}[a-zµμ]{1,12}(?:\s{0,2}(?:and\s)?\d{1,12}(?:\.\d{1,12})?\s{0,2}[a-zµμ]{1,12}){0,4})?)",
     re.IGNORECASE | re.ASCII,
@@ -37,6 +38,11 @@ _PROSE_UNITS = {
     **dict.fromkeys(("d", "day", "days"), 86_400.0),
     **dict.fromkeys(("msec", "millisecond", "milliseconds"), 1e-3),
 }
+_PROSE_MOMENT = re.compile(
+    r"(?:try\s+again|retry|available|resets?|access|until)\s+(?:again\s+)?(?:(?:on|at|after|until)\s+)?"
+    r"(\d{4}-\d\d-\d\d)(?:(?:T|\s+at\s+|\s+)(\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s?(Z|UTC|[+-]\d\d:?\d\d)?)?",
+    re.IGNORECASE | re.ASCII,
+)
 _YEAR = 366 * 86_400.0
 _PROSE_READ = 8_192
 
@@ -53,23 +59,34 @@ def retry_after(headers: Mapping[str, str], body: str, now: float) -> float | No
     """Return the seconds a response asks us to wait, in [0, `LONGEST_WAIT`], or `None` when it does not.
 
     `headers` of the response, `body` its text (or only its message), `now` in Unix seconds. The first that can be
-    read of: ``retry-after-ms``; ``retry-after``; Google's ``RetryInfo.retryDelay`` in the body; a sentence in the
+    read of: the headers of `header_wait`; Google's ``RetryInfo.retryDelay`` in the body; a sentence in the
     body; the reset of a rate limit of which the headers say nothing is left. Times in the past are 0. Never raises.
     """
-    milliseconds = (header(headers, "retry-after-ms") or "").strip()
-    if _NUMBER.fullmatch(milliseconds):
-        return _bounded(float(milliseconds) / 1000)
-    stated = header(headers, "retry-after")
+    stated = header_wait(headers, now)
     if stated is not None:
-        wait = read_wait(stated, now)
-        if wait is not None:
-            return wait
+        return stated
     if body:
         delay = _RETRY_DELAY.search(body)
-        wait = read_wait(delay.group(1), now) if delay else _prose(body[:_PROSE_READ])
+        wait = read_wait(delay.group(1), now) if delay else _prose(body[:_PROSE_READ], now)
         if wait is not None:
             return wait
     return _spent_limit(headers, now)
+
+
+def header_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that ``retry-after-ms`` says, else ``retry-after``, else `None`.
+
+    A proxy puts its own name before what the provider behind it said (LiteLLM): that counts where it says nothing.
+    """
+    for said_by in ("", "llm_provider-"):
+        milliseconds = (header(headers, f"{said_by}retry-after-ms") or "").strip()
+        if _NUMBER.fullmatch(milliseconds):
+            return _bounded(float(milliseconds) / 1000)
+        stated = header(headers, f"{said_by}retry-after")
+        wait = None if stated is None else read_wait(stated, now)
+        if wait is not None:
+            return wait
+    return None
 
 
 def read_wait(text: str, now: float) -> float | None:
@@ -120,7 +137,12 @@ def _moment(text: str) -> float | None:
         return None
 
 
-def _prose(text: str) -> float | None:
+def _prose(text: str, now: float) -> float | None:
+    said = _PROSE_MOMENT.search(text)
+    if said is not None:
+        day, time, zone = said.groups()
+        moment = _moment(f"{day}T{time or '00:00'}{'+00:00' if zone is None or not zone[1:2].isdigit() else zone}")
+        return None if moment is None else _bounded(moment - now)
     found = _PROSE.search(text)
     if found is None:
         return None
@@ -137,7 +159,7 @@ def _spent_limit(headers: Mapping[str, str], now: float) -> float | None:
     longest: float | None = None
     for key, value in headers.items():
         name = key.lower()
-        if "ratelimit" not in name or "remaining" not in name or value.strip() not in {"0", "0.0"}:
+        if "limit" not in name or "remaining" not in name or value.strip() not in {"0", "0.0"}:
             continue
         reset = header(headers, name.replace("remaining", "reset"))
         wait = None if reset is None else read_wait(reset, now)

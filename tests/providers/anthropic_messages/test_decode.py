@@ -169,7 +169,7 @@ def test_what_is_not_known_is_passed_over() -> None:
         ("overloaded_error", Kind.UNAVAILABLE),
         ("rate_limit_error", Kind.RATE_LIMITED),
         ("api_error", Kind.INTERRUPTED),
-        ("invalid_request_error", Kind.INTERRUPTED),
+        ("invalid_request_error", Kind.UNPROVED),
         ("billing_error", Kind.EXHAUSTED),
     ],
 )

@@ -260,3 +260,58 @@ def test_white_space_at_the_end_of_a_beginning_is_not_sent() -> None:
         body(ask(user("Hi"), {"role": "assistant", "content": "The answer: \n"}))["messages"][1]["content"]
         == "The answer:"
     )
+
+
+def test_text_of_white_space_alone_is_left_out() -> None:
+    spaced = called(call("a"), content="\n\n")
+    own = called(
+        call("a"), content="\n\n", **provenance(HERE, content=[KEPT[0], {"type": "text", "characters": 2}, KEPT[3]])
+    )  # fmt: skip
+
+    kinds = [[block["type"] for block in turn["content"]] for turn in body(ask(user("Hi"), spaced))["messages"][1:]]
+    assert kinds == [["tool_use"]]
+    kinds = [[block["type"] for block in turn["content"]] for turn in body(ask(user("Hi"), own))["messages"][1:]]
+    assert kinds == [["thinking", "tool_use"]]
+    assert "system" not in body(ask({"role": "system", "content": " "}, user("Hi")))
+
+
+@given(CONVERSATIONS)
+def test_no_turn_is_empty_or_blank(messages: tuple[Json, ...]) -> None:
+    turns = body(Request(messages=messages))["messages"]
+    if turns and turns[-1]["role"] == "assistant":
+        turns.pop()  # which is to be gone on with
+    for turn in turns:
+        blocks = [{"type": "text", "text": turn["content"]}] if isinstance(turn["content"], str) else turn["content"]
+        assert blocks
+        assert all(block["text"].strip() for block in blocks if block["type"] == "text")
+
+
+def test_a_strict_tool_stays_strict_where_schemas_are_enforced() -> None:
+    strict: Json = {"type": "function", "function": {**TOOL["function"], "strict": True}}
+    (sent,) = body(ask(tools=(strict,)))["tools"]
+
+    assert sent["strict"] is True
+    assert sent["input_schema"] == {**TOOL["function"]["parameters"], "additionalProperties": False}
+    elsewhere = json.loads(encode(ask(tools=(strict,)), HERE, PROFILES["messages"], 5, stream=False))
+    assert elsewhere["tools"] == body(ask(tools=(TOOL,)))["tools"]
+
+
+def test_a_strict_tool_whose_schema_cannot_be_closed_is_an_ordinary_one() -> None:
+    function = {"name": "f", "strict": True, "parameters": {"type": "object", "additionalProperties": True}}
+    (sent,) = body(ask(tools=({"type": "function", "function": function},)))["tools"]
+
+    assert "strict" not in sent
+    assert sent["input_schema"] == function["parameters"]
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "assistant"])
+def test_media_only_a_user_or_a_tool_can_show(role: str) -> None:
+    shown = [{"type": "text", "text": "See."}, {"type": "image_url", "image_url": {"url": PIXEL}}]
+
+    assert role in (obstacle(ask({"role": role, "content": shown}, user("Hi"))) or "")
+    assert obstacle(ask(user(shown))) is None
+
+
+def test_custom_tools_are_openais_own() -> None:
+    assert "custom" in (obstacle(ask(tools=({"type": "custom", "custom": {"name": "run"}},))) or "")
+    assert obstacle(ask(tools=({"type": "custom", "name": "run", "input_schema": {"type": "object"}},))) is None

@@ -98,7 +98,8 @@ def test_what_is_ours_is_never_sent(messages: tuple[Json, ...], profile: str, st
     sent = encode(Request(messages=messages), target("m", "deepseek"), PROFILES[profile], 5, stream)
 
     assert all(PROVENANCE not in message for message in json.loads(sent)["messages"])
-    assert len(json.loads(sent)["messages"]) == len(messages)
+    if not (PROFILES[profile].bridge or PROFILES[profile].one_system or PROFILES[profile].tool_parts):
+        assert len(json.loads(sent)["messages"]) == len(messages)
 
 
 def test_reasoning_goes_back_only_to_the_provider_it_came_from() -> None:
@@ -224,3 +225,22 @@ def test_the_request_is_left_alone() -> None:
         encode(FULL, HERE, profile, None, stream=True)
 
     assert json.dumps([dict(message) for message in FULL.messages]) == before
+
+
+def test_no_tools_are_sent_where_there_is_no_word_for_leaving_them_alone() -> None:
+    asked = ask(user("Hi"), called(call("a")), result("a"), tools=(TOOL,), tool_choice="none")
+
+    assert not body(asked, "zai").keys() & {"tools", "tool_choice"}
+    assert body(asked, "deepseek")["tool_choice"] == "none"
+    assert body(ask(tools=(TOOL,), tool_choice="auto"), "zai")["tools"] == [TOOL]
+
+
+def test_a_tool_says_its_parameters_where_they_are_demanded() -> None:
+    bare = {"type": "function", "function": {"name": "now"}}
+    asked = ask(tools=(bare, TOOL))
+
+    assert body(asked, "mistral")["tools"] == [
+        {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}},
+        TOOL,
+    ]
+    assert body(asked)["tools"] == [bare, TOOL]

@@ -109,14 +109,16 @@ def restore(
             exact.append(_clean(block))
         elif kind == "text":
             length = as_count(block.get("characters")) or 0
-            exact.append({"type": "text", "text": text[position : position + length]})
+            said = text[position : position + length]
+            if said.strip():  # blank text is refused, of its own model too
+                exact.append({"type": "text", "text": said})
             position += length
         elif kind == "tool_use":
             identity = as_text(block.get("id"))
             used.append(identity)
             if identity in calls:
                 exact.append(calls[identity])
-    if position == len(text) and used == list(calls) and all(block.get("text") != "" for block in exact):
+    if position == len(text) and used == list(calls):
         return exact
     return [*thinking, *texts, *calls.values()]
 

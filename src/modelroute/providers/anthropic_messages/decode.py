@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelroute.providers.anthropic_messages.blocks import KEPT, Skeleton
 from modelroute.providers.errors import failure_inside, inside, speaker_of
 from modelroute.providers.finish import broken, canonical
+from modelroute.providers.openai_chat.usage import stated_cost
 from modelroute.providers.reader import Reader
 from modelroute.providers.shape import a_list, a_mapping, a_text, written
 from modelroute.types.events import (
     Blocks,
     Finish,
     ReasoningDelta,
+    Refusal,
     ServedBy,
     TextDelta,
     ToolCallDelta,
@@ -22,7 +25,7 @@ from modelroute.types.events import (
 from modelroute.types.usage import Usage
 from modelroute.wire.envelope import parse_error
 from modelroute.wire.errors import GarbledError
-from modelroute.wire.fields import MOST_TOKENS, as_count, as_mapping, as_text
+from modelroute.wire.fields import MOST_TOKENS, as_count, as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
     from modelroute.providers.call import Decoder
@@ -34,6 +37,7 @@ __all__ = ["decoder", "read_usage"]
 
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _MOST_CALLS = 1_024
+_MOST_ROUNDS = 256
 
 
 def decoder(provider: str, profile: Profile) -> Decoder:
@@ -50,7 +54,9 @@ def read_usage(counts: Mapping[str, int]) -> Usage | None:
     whole = plain + cached + written
     if whole > MOST_TOKENS:
         return None
-    return Usage(whole, output, cached, written, min(counts.get("thinking_tokens", 0), output))
+    thinking = min(counts.get("thinking_tokens", 0), output)
+    hour = min(counts.get("hour_write_tokens", 0), written)
+    return Usage(whole, output, cached, written, thinking, hour_write_tokens=hour)
 
 
 class _Message:
@@ -64,6 +70,7 @@ class _Message:
         "_input",
         "_name",
         "_profile",
+        "_said",
         "_skeleton",
         "_speaker",
         "_usage",
@@ -81,7 +88,7 @@ class _Message:
         self._calls = 0
         self._ids: set[str] = set()
         self._input: Mapping[str, object] = {}
-        self._argued = False
+        self._argued = self._said = False
         self.finished = self.ended = self.tool_open = False
 
     def take(self, value: object, name: str, out: list[WireEvent]) -> Failure | None:
@@ -99,7 +106,7 @@ class _Message:
             self._served(message, out)
             self._count(as_mapping(message.get("usage")), out)
         elif kind == "message_delta":
-            return self._end(as_mapping(fields.get("delta")).get("stop_reason"), fields.get("usage"), out)
+            return self._end(as_mapping(fields.get("delta")), fields.get("usage"), out)
         elif kind == "message_stop":
             self.ended = True
         elif kind == "error" or name == "error" or not isinstance(kind, str):
@@ -122,7 +129,7 @@ class _Message:
         except GarbledError:
             self._count(as_mapping(message.get("usage")), out)
             raise
-        return self._end(message.get("stop_reason"), message.get("usage"), out)
+        return self._end(message, message.get("usage"), out)
 
     def last(self, out: list[WireEvent]) -> None:
         """Say what the provider wants back: its thinking, signed, and where it stood among the rest."""
@@ -167,7 +174,7 @@ class _Message:
         self._skeleton.call(identity)
         self._input = as_mapping(fields.get("input"))
         self._argued = False
-        self.tool_open = True
+        self.tool_open = self._said = True
         out.append(ToolCallDelta(self._calls, identity, as_text(fields.get("name"))))
         self._calls += 1
 
@@ -195,11 +202,13 @@ class _Message:
 
     def _text(self, text: str, out: list[WireEvent]) -> None:
         if text:
+            self._said = True
             self._skeleton.text(len(text))
             out.append(TextDelta(text))
 
     def _think(self, text: str, out: list[WireEvent]) -> None:
         if text:
+            self._said = True
             self._skeleton.thought(text)
             out.append(ReasoningDelta(text))
 
@@ -208,27 +217,25 @@ class _Message:
 
         From the end on, a report needs the output counted anew: what the start said of it is no count of the whole.
         """
-        for name in _COUNTS:
-            count = as_count(raw.get(name))
-            if count is not None:
-                self._counts[name] = count
-        thinking = as_count(as_mapping(raw.get("output_tokens_details")).get("thinking_tokens"))
-        if thinking is not None:
-            self._counts["thinking_tokens"] = thinking
+        self._counts.update(_stated(raw))
         usage = read_usage(self._counts)
+        if usage is not None and self._profile.cost_field:
+            usage = replace(usage, provider_cost=stated_cost(raw, self._profile))
+        if usage is None or (self._said and self.finished and not (usage.output_tokens and usage.input_tokens)):
+            return  # words that cost nothing are not believed
         again = self.finished and as_count(raw.get("output_tokens")) is not None
-        if usage is not None and (again or (not self.finished and usage != self._usage)):
+        if again or (not self.finished and usage != self._usage):
             self._usage = usage
             out.append(UsageReport(usage))
 
-    def _end(self, word: object, usage: object, out: list[WireEvent]) -> Failure | None:
+    def _end(self, message: Mapping[str, object], usage: object, out: list[WireEvent]) -> Failure | None:
         """Say the end, if it is one, and then its usage: only what was counted at the end counts everything."""
         try:
-            return self._finish(word, out)
+            return self._finish(message.get("stop_reason"), as_mapping(message.get("stop_details")), out)
         finally:
             self._count(as_mapping(usage), out)
 
-    def _finish(self, word: object, out: list[WireEvent]) -> Failure | None:
+    def _finish(self, word: object, details: Mapping[str, object], out: list[WireEvent]) -> Failure | None:
         if word is None:
             return None
         reason = a_text(word, "a stop reason")
@@ -237,5 +244,40 @@ class _Message:
             self.finished = True
             if self.tool_open:
                 self._stop(out)
+            why = as_text(details.get("explanation"))
+            if why and reason == "refusal":
+                out.append(Refusal(why))
             out.append(Finish(canonical(reason), reason))
         return failure
+
+
+def _stated(raw: Mapping[str, object]) -> Mapping[str, int]:
+    """Return the counts that a usage states.
+
+    Where it lists its rounds (`iterations`: a compaction, an advisor), the totals beside them leave some out, and all
+    are billed. Cache writes may be told by how long they live only.
+    """
+    rounds = [as_mapping(each) for each in as_list(raw.get("iterations"))[:_MOST_ROUNDS]]
+    counts: dict[str, int] = {}
+    for name in _COUNTS:
+        known = [count for count in (as_count(each.get(name)) for each in rounds) if count is not None]
+        stated = as_count(raw.get(name))
+        if name == "cache_creation_input_tokens" and stated is None and raw.get(name) is None:
+            stated = _written_by_age(raw)
+        if known or stated is not None:
+            counts[name] = max(stated or 0, sum(known))
+    thinking = as_count(as_mapping(raw.get("output_tokens_details")).get("thinking_tokens"))
+    if thinking is not None:
+        counts["thinking_tokens"] = thinking
+    hours = [
+        as_count(as_mapping(each.get("cache_creation")).get("ephemeral_1h_input_tokens")) for each in (raw, *rounds)
+    ]
+    if any(hours):
+        counts["hour_write_tokens"] = max(hours[0] or 0, sum(hour or 0 for hour in hours[1:]))
+    return counts
+
+
+def _written_by_age(raw: Mapping[str, object]) -> int | None:
+    ages = as_mapping(raw.get("cache_creation"))
+    known = [as_count(count) for name, count in ages.items() if name.startswith("ephemeral_")]
+    return sum(count or 0 for count in known) if known else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from modelroute.providers.anthropic_messages.blocks import KEPT, restore
+from modelroute.providers.bodies import add
 from modelroute.providers.fit import HINTS, OURS, choice_word, effort_of
 from modelroute.providers.parts import (
     called_names,
@@ -35,6 +36,7 @@ _INSTRUCTIONS = frozenset({"system", "developer"})
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _DOCUMENTS = frozenset({"application/pdf"})
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_MEDIA = frozenset({"image_url", "file"})
 _TIERS = frozenset({"auto", "standard_only"})
 
 FOREIGN = frozenset(
@@ -42,6 +44,9 @@ FOREIGN = frozenset(
      "verbosity", "functions", "function_call"}
 )  # fmt: skip
 """OpenAI's parameters for which Messages has no word."""
+
+_NOTHING: Mapping[str, object] = {"type": "text", "text": "."}
+"""What the user says where he says nothing: the first turn must be his, and none may be empty."""
 
 _ANYTHING: Mapping[str, object] = {"type": "object"}
 
@@ -66,13 +71,21 @@ def obstacle(request: Request) -> str | None:
             reason = _format(text(fields(value).get("type")))
             if reason is not None:
                 return reason
-    for message in request.messages:
-        for part in () if isinstance(message.get("content"), str) else parts_of(message):
-            if _refuses(part):
-                return (
-                    f"cannot take this {text(part.get('type'))} part (it takes images as JPEG, PNG, GIF or WebP, "
-                    "files as data: URLs of PDF)"
-                )
+    if any("custom" in tool for tool in request.tools):
+        return "has no custom tools, whose input is any text"
+    return next(filter(None, map(_unsayable, request.messages)), None)
+
+
+def _unsayable(message: Message) -> str | None:
+    role = text(message.get("role"))
+    for part in () if isinstance(message.get("content"), str) else parts_of(message):
+        kind = text(part.get("type"))
+        if kind in _MEDIA and role not in {"user", "tool"}:
+            return f"cannot take this {kind} part in a message of the role {role[:40]!r}"
+        if _refuses(part):
+            return (
+                f"cannot take this {kind} part (it takes images as JPEG, PNG, GIF or WebP, files as data: URLs of PDF)"
+            )
     return None
 
 
@@ -108,6 +121,7 @@ def encode(request: Request, target: Target, profile: Profile, output_cap: int |
     effort = effort_of(request)
     if effort is not None:
         _merge(body, profile.efforts.get(effort, NO_FIELDS))
+    add(body, profile.extras)
     schema = request.schema.schema if request.schema is not None else _schema_in(parameters)
     if schema is not None:
         closed = closed_schema(schema) if profile.schemas is Schemas.NATIVE else None
@@ -119,7 +133,7 @@ def encode(request: Request, target: Target, profile: Profile, output_cap: int |
         body["system"] = _system(system)
     body["messages"] = _turns(request.messages, target)
     if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tools"] = [_tool(tool, profile) for tool in request.tools]
         choice = _choice(request)
         if choice is not None:
             body["tool_choice"] = choice
@@ -164,11 +178,11 @@ def _system(parts: list[Mapping[str, object]]) -> object:
 
 
 def _texts(message: Message) -> list[Mapping[str, object]]:
-    """Return the text blocks of a message, cache marks kept; empty ones are refused there and left out here."""
+    """Return the text blocks of a message, cache marks kept; blank ones are refused there and left out here."""
     blocks: list[Mapping[str, object]] = []
     for part in parts_of(message):
         words = text(part.get("text")) or text(part.get("refusal"))
-        if words:
+        if words.strip():
             blocks.append(_marked({"type": "text", "text": words}, part))
     return blocks
 
@@ -192,7 +206,7 @@ def _turns(messages: Sequence[Message], target: Target) -> list[Mapping[str, obj
         elif role == "tool":
             blocks = [_result(message, ids)]
         else:
-            blocks = [block for part in parts_of(message) if (block := _part(part)) is not None]
+            blocks = _said(message)
         speaker = "assistant" if role == "assistant" else "user"
         if turns and turns[-1][0] == speaker:
             turns[-1][1].extend(blocks)
@@ -200,12 +214,19 @@ def _turns(messages: Sequence[Message], target: Target) -> list[Mapping[str, obj
             turns.append((speaker, blocks))
     if turns and turns[-1][0] == "assistant":
         _trim(turns[-1][1])
-    return [{"role": speaker, "content": _short(blocks)} for speaker, blocks in turns]
+    if turns and turns[0][0] == "assistant":
+        turns.insert(0, ("user", []))
+    return [{"role": speaker, "content": _short(blocks or [_NOTHING])} for speaker, blocks in turns]
+
+
+def _said(message: Message) -> list[Mapping[str, object]]:
+    """Return the blocks of what a user said, behind his name where he gives one: there is no field for it."""
+    blocks = [block for part in parts_of(message) if (block := _part(part)) is not None]
+    name = text(message.get("name"))
+    return [{"type": "text", "text": f"{name}:"}, *blocks] if name and blocks else blocks
 
 
 def _short(blocks: list[Mapping[str, object]]) -> object:
-    if not blocks:
-        return ""
     return blocks[0]["text"] if len(blocks) == 1 and blocks[0].keys() == {"type", "text"} else blocks
 
 
@@ -235,20 +256,21 @@ def _part(part: Mapping[str, object]) -> Mapping[str, object] | None:
             document["title"] = name
         return _marked(document, part)
     words = text(part.get("text")) or text(part.get("refusal"))
-    return _marked({"type": "text", "text": words}, part) if words else None
+    return _marked({"type": "text", "text": words}, part) if words.strip() else None
 
 
 def _assistant(message: Message, target: Target, ids: _Ids) -> list[Mapping[str, object]]:
-    texts = _texts(message) or [{"type": "text", "text": words} for words in [text_of(message)] if words]
+    texts = _texts(message) or [{"type": "text", "text": words} for words in [text_of(message)] if words.strip()]
     calls: dict[str, Mapping[str, object]] = {}
-    for call in tool_calls_of(message):
+    made = tool_calls_of(message)
+    for call, identity in zip(made, ids.turn([text(call.get("id")) for call in made]), strict=True):
         function = fields(call.get("function"))
         original = text(call.get("id"))
         block = {
-            "type": "tool_use", "id": ids.new(original), "name": text(function.get("name")),
+            "type": "tool_use", "id": identity, "name": text(function.get("name")),
             "input": _input(function.get("arguments")),
         }  # fmt: skip
-        calls[original if original not in calls else text(block["id"])] = block
+        calls[original if original not in calls else identity] = block
     provenance = fields(message.get(PROVENANCE))
     # A signature is bound to the model that gave it; every other model refuses it.
     own = provenance.get("provider") == target.provider and provenance.get("model") == target.model.name
@@ -270,7 +292,7 @@ def _input(arguments: object) -> Mapping[str, object]:
 
 
 def _result(message: Message, ids: _Ids) -> Mapping[str, object]:
-    block: dict[str, object] = {"type": "tool_result", "tool_use_id": ids.latest(text(message.get("tool_call_id")))}
+    block: dict[str, object] = {"type": "tool_result", "tool_use_id": ids.result(text(message.get("tool_call_id")))}
     content = message.get("content")
     if isinstance(content, str):
         block["content"] = content
@@ -283,25 +305,39 @@ class _Ids:
     """Tool ids that Messages takes: letters, digits, ``_`` and ``-``, and each only once in a conversation."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, str] = {}
+        self._latest: dict[str, list[str]] = {}
         self._used: set[str] = set()
 
-    def new(self, original: str) -> str:
+    def turn(self, originals: Sequence[str]) -> list[str]:
+        """Return the ids of the calls of one turn, in order."""
+        given = [self._new(original) for original in originals]
+        self._latest |= {original: [] for original in originals}
+        for original, legal in zip(originals, given, strict=True):
+            self._latest[original].append(legal)
+        return given
+
+    def result(self, original: str) -> str:
+        """Return the id of the call that a result answers: the latest of its id, and of several the next in order."""
+        waiting = self._latest.get(original)
+        if not waiting:
+            return _ILLEGAL.sub("_", original) or "call"
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+    def _new(self, original: str) -> str:
         legal = base = _ILLEGAL.sub("_", original) or "call"
         number = 1
         while legal in self._used:
             number += 1
             legal = f"{base}_{number}"
         self._used.add(legal)
-        self._latest[original] = legal
         return legal
 
-    def latest(self, original: str) -> str:
-        return self._latest.get(original) or _ILLEGAL.sub("_", original) or "call"
 
+def _tool(tool: Mapping[str, object], profile: Profile) -> Mapping[str, object]:
+    """Return a function tool in Messages' words; a tool that is none is Anthropic's own and goes as it is.
 
-def _tool(tool: Mapping[str, object]) -> Mapping[str, object]:
-    """Return a function tool in Messages' words; a tool that is none is Anthropic's own and goes as it is."""
+    A strict one stays so where schemas are enforced at all, its objects closed, as strict ones must be there.
+    """
     if tool.get("type", "function") != "function":
         return tool
     function = fields(tool.get("function"))
@@ -311,6 +347,10 @@ def _tool(tool: Mapping[str, object]) -> Mapping[str, object]:
     }
     if function.get("description"):
         written["description"] = function["description"]
+    if function.get("strict") is True and profile.schemas is Schemas.NATIVE:
+        closed = closed_schema(fields(function.get("parameters")))
+        if closed is not None:
+            written |= {"input_schema": closed, "strict": True}
     return _marked(written, tool)
 
 

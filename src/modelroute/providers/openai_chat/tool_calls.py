@@ -1,8 +1,8 @@
 """Which tool call a fragment belongs to, whatever its server numbers and names: the one place that knows the variants.
 
 Seen in the field: calls interleaved by index; no index at all; every index -1 or null; one index for two calls; the id
-empty or null after the first fragment; a placeholder without id or name first; the name after the arguments; the name
-repeated as ``""``; the whole call in one fragment; arguments as an object; no id.
+empty or null after the first fragment, or before the last; a placeholder without id or name first; the name after the arguments; the name
+repeated as ``""``; the whole call in one fragment; arguments as an object, or none at all; no id.
 
 A new call begins when a fragment's id is not empty and differs from the one at its index, or when its index is new.
 Without an index a fragment belongs to the open call, unless its id, or a second name, says that it begins another.
@@ -27,14 +27,17 @@ _MOST_CALLS = 1_024
 
 
 class _Call:
-    __slots__ = ("announced", "id", "indexed", "name", "number")
+    __slots__ = ("announced", "argued", "extra", "id", "indexed", "name", "number", "stated")
 
     def __init__(self, number: int, *, indexed: bool) -> None:
         self.number = number
         self.indexed = indexed
         self.id = ""
+        self.stated = ""
+        """The id by the server's word, which is not ours where it said none, or one twice."""
         self.name = ""
-        self.announced = False
+        self.announced = self.argued = False
+        self.extra: Mapping[str, object] = {}
 
 
 class ToolCalls:
@@ -53,10 +56,22 @@ class ToolCalls:
         """Whether a call has been made known."""
         return any(call.announced for call in self._calls)
 
+    @property
+    def extras(self) -> Mapping[str, Mapping[str, object]]:
+        """What calls carried beside themselves (`extra_content`: Gemini's signatures), by the id of the call."""
+        return {call.id: call.extra for call in self._calls if call.announced and call.extra}
+
     def take(self, fragments: object, out: list[WireEvent]) -> None:
         """Take the fragments of one event and append their deltas. Raises `GarbledError` for what is no fragment."""
         for fragment in a_list(fragments, "tool_calls"):
             self._take(a_mapping(fragment, "a tool call"), out)
+
+    def end(self, out: list[WireEvent]) -> None:
+        """Append what is only known at the end: that a call has no arguments, which is an empty object of them."""
+        for call in self._calls:
+            if call.announced and not call.argued:
+                call.argued = True
+                out.append(ToolCallDelta(call.number, arguments="{}"))
 
     def _take(self, fragment: Mapping[str, object], out: list[WireEvent]) -> None:
         stated = fragment.get("function")
@@ -69,11 +84,16 @@ class ToolCalls:
         identity, name = as_text(fragment.get("id")), as_text(function.get("name"))
         call = self._belongs_to(fragment.get("index"), identity, name)
         self._open = call
+        extra = as_mapping(fragment.get("extra_content"))
+        if extra:
+            call.extra = {**call.extra, **extra}
         self._say(call, identity, name, arguments, out)
 
     def _say(self, call: _Call, identity: str, name: str, arguments: str, out: list[WireEvent]) -> None:
         new_name = "" if call.name else name
         call.name = call.name or name
+        call.stated = call.stated or identity
+        call.argued = call.argued or bool(arguments)
         if call.announced:
             if new_name or arguments:
                 out.append(ToolCallDelta(call.number, "", new_name, arguments))
@@ -97,20 +117,18 @@ class ToolCalls:
         if isinstance(index, int) and not isinstance(index, bool) and index >= 0:
             call = self._at.get(index)
             if call is None:
-                if current is None or current.indexed or name or (identity and current.id and identity != current.id):
+                if current is None or current.indexed or name or _is_another(current, identity, name):
                     return self._new(index)
                 self._at[index] = current
                 return current
-            if identity and call.id and identity != call.id:
-                return self._new(index)
-            return call
+            return self._new(index) if _is_another(call, identity, name) else call
         if current is None:
             return self._new(None)
         if identity:
-            known = next((call for call in self._calls if call.id == identity), None)
+            known = next((call for call in reversed(self._calls) if call.stated == identity), None)
             if known is not None:
                 return known
-            return self._new(None) if current.id else current
+            return self._new(None) if _is_another(current, identity, name) else current
         return self._new(None) if name and current.name else current
 
     def _new(self, index: int | None) -> _Call:
@@ -124,3 +142,8 @@ class ToolCalls:
         else:
             self._at[index] = call
         return call
+
+
+def _is_another(call: _Call, identity: str, name: str) -> bool:
+    """Return whether a fragment with this id begins another call: ids differ, or it brings the name anew."""
+    return bool(identity) and (identity != call.stated if call.stated else bool(name and call.name))
