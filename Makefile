@@ -3,7 +3,7 @@
 VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip install --disable-pip-version-check -q
-CODE  := src tests $(wildcard examples benchmarks harnesses)
+CODE  := src tests $(wildcard examples benchmarks harnesses tools)
 
 # PYTHON=/path/to/python chooses the interpreter; LIVE=1 lets the demo use the keys in the environment;
 # ARGS=... is handed to the program that runs (demo, pytest, benchmark).
@@ -14,7 +14,7 @@ ARGS   ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types bench chaos soak fuzz mutate outage clean
+.PHONY: help demo test lint types bench chaos soak fuzz mutate outage compat live clean
 
 help:  ## show this list
 	@echo "make <target>, with:"
@@ -51,6 +51,12 @@ $(HARNESSES): $(VENV)/.dev-ready
 	@$(BIN)/python -m harnesses.$@ $(ARGS)
 	@$(BIN)/python -m harnesses.promises
 
+compat: $(VENV)/.dev-ready $(VENV)/compat/.ready  ## call through a real LiteLLM proxy, in an environment of its own
+	@MODELROUTE_COMPAT=$(VENV)/compat/bin/litellm $(BIN)/pytest tests/compat $(ARGS)
+
+live: $(VENV)/.dev-ready  ## ask each provider whose key is set four small things, for 5 cents at most (ARGS="--only deepseek")
+	@$(BIN)/python -m tools.live $(ARGS); done=$$?; $(BIN)/python -m tools.provider_table && exit $$done
+
 clean:  ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests $(wildcard examples benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -64,6 +70,13 @@ $(VENV)/.demo-ready: $(VENV)/.made pyproject.toml
 $(VENV)/.dev-ready: $(VENV)/.made pyproject.toml
 	@echo "Installing modelroute and its development tools into $(VENV) (once)..."
 	@$(PIP) -e '.[cli,httpx2,local,otel,prometheus,redis]' --group dev || { $(INSTALL_FAILED); }
+	@touch $@
+
+# Apart from ours: a proxy needs a hundred packages that nothing here may see, and is called over a socket only.
+$(VENV)/compat/.ready: $(VENV)/.made tests/compat/requirements.txt
+	@echo "Installing a LiteLLM proxy into $(VENV)/compat (once, a minute or two)..."
+	@$(BIN)/python -m venv $(VENV)/compat
+	@$(VENV)/compat/bin/pip install --disable-pip-version-check -q -r tests/compat/requirements.txt || { $(INSTALL_FAILED); }
 	@touch $@
 
 # An interpreter may be on the PATH and yet not start (version switchers leave such shims), so each is asked, not looked up.

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from harnesses.faulty import faulty_server
 from harnesses.result import RESULTS, Promise, Result, write
-from modelroute import AsyncRouter, Catalog, Model, Policy, Price, Provider, Scenario, cheapest
+from modelroute import AsyncRouter, Catalog, HttpOptions, Model, Policy, Price, Provider, Scenario, cheapest
 from modelroute.errors import ModelRouteError, StoreUnavailableError
 from modelroute.policy.budget import Budget
 from modelroute.runtime.sharing import INTERVAL
@@ -34,6 +34,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1 << 20
 _WARM = 0.2
 """The share of the run after which memory is looked at."""
+_MAX_IDLE = 16
+"""Connections kept for each provider: few, so that how many there are at a moment is no growth."""
 _MOST_SLOPE = 1.0
 """MiB per 100,000 requests."""
 
@@ -145,6 +147,7 @@ def _router(url: str, variant: str, scopes: int) -> AsyncRouter:
             key="k",
             price=Price(input=price, output=price),
             models=[Model(f"model-{name}", context_window=32_000, max_output=4_000)],
+            http=HttpOptions(max_idle=_MAX_IDLE),
         )
         for name, price in (("first", 1), ("second", 2))
     ]

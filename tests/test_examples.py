@@ -40,6 +40,7 @@ def test_all_are_tested_here_and_say_how_to_run_them() -> None:
     "words",
     [
         ["async_many"], ["streaming"], ["structured_output"], ["tool_loop"], ["swap_provider"], ["local_server"],
+        ["embed_and_search"], ["embed_and_search", "http://127.0.0.1:9/v1", "mine", "why?"],
         ["local_server", "http://127.0.0.1:9/v1", "mine"],
     ],
     ids=" ".join,
@@ -63,7 +64,7 @@ def test_allocate_by_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     assert "cheapest of" in lines[0]
     assert lines[1].startswith("gpt-5.5@openai: strongest of")
     assert "best value of" in lines[2]
-    assert lines[3].startswith("no target meets")
+    assert lines[3].startswith("mistral-large-2512@mistral: "), "open weights, computed in the EU"
     assert example.policy == article_policy()
 
 
@@ -77,6 +78,15 @@ def test_local_server(capsys: pytest.CaptureFixture[str]) -> None:
     with FaultServer() as server:
         load("local_server").main(server.url, "mine")
     assert capsys.readouterr().out == "Hello world\nmine@local $0 declared by you\n"
+
+
+def test_embed_and_search(capsys: pytest.CaptureFixture[str]) -> None:
+    """The server gives all texts the same vector, so the first is as near as any."""
+    with FaultServer() as server:
+        load("embed_and_search").main(server.url, "mine", "How do I get my money back?")
+    assert capsys.readouterr().out.splitlines() == [
+        "Refunds are paid within fourteen days of the return.", "mine@local 3 dimensions $0",
+    ]  # fmt: skip
 
 
 def test_streaming(capsys: pytest.CaptureFixture[str]) -> None:

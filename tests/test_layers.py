@@ -18,6 +18,7 @@ CORE = frozenset({"pydantic", "pydantic_core", "tenacity", "tiktoken"})
 OUTSIDE: Mapping[str, frozenset[str]] = {
     "runtime": HTTP,
     "testing": HTTP | {"xllamacpp"},
+    "catalog": frozenset({"genai_prices"}),
     "cli": frozenset({"pyarrow", "rich", "typer", "xllamacpp"}),
     "integrations": frozenset({"opentelemetry", "prometheus_client"}),
     "stores": frozenset({"redis"}),

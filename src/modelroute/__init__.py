@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from modelroute.types.attempt import Attempt
     from modelroute.types.constraints import Floor
     from modelroute.types.decision import Decision
+    from modelroute.types.embedding import Embeddings
     from modelroute.types.events import ReasoningDelta, Restarted, TextDelta, ToolCallDelta
     from modelroute.types.failure import Failure
     from modelroute.types.hedge import Hedge
+    from modelroute.types.logprobs import TokenLogprob, TopLogprob
     from modelroute.types.reply import Parsed, Reply, ToolCall
     from modelroute.types.timeouts import Timeouts
     from modelroute.types.usage import Usage
@@ -75,6 +77,7 @@ _HOME = {
     "ConfigurationError": "errors",
     "DeadlineExceededError": "errors",
     "Decision": "types.decision",
+    "Embeddings": "types.embedding",
     "Failure": "types.failure",
     "Floor": "types.constraints",
     "Hedge": "types.hedge",
@@ -109,8 +112,10 @@ _HOME = {
     "Target": "catalog.model",
     "TextDelta": "types.events",
     "Timeouts": "types.timeouts",
+    "TokenLogprob": "types.logprobs",
     "ToolCall": "types.reply",
     "ToolCallDelta": "types.events",
+    "TopLogprob": "types.logprobs",
     "UnknownNameError": "errors",
     "Usage": "types.usage",
     "Within": "policy.demands",
@@ -132,6 +137,7 @@ __all__ = [
     "ConfigurationError",
     "DeadlineExceededError",
     "Decision",
+    "Embeddings",
     "Failure",
     "Floor",
     "Hedge",
@@ -166,8 +172,10 @@ __all__ = [
     "Target",
     "TextDelta",
     "Timeouts",
+    "TokenLogprob",
     "ToolCall",
     "ToolCallDelta",
+    "TopLogprob",
     "UnknownNameError",
     "Usage",
     "Within",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from modelroute.engine.route import route
 from modelroute.policy.standing import standing
 from modelroute.runtime.drive_async import AsyncRun
+from modelroute.runtime.embedding import embeddings_from
 from modelroute.runtime.facade import Facade
 from modelroute.runtime.parsed import parsed_from
 from modelroute.runtime.performing import AsyncPerforming, Ending
@@ -18,6 +19,7 @@ from modelroute.runtime.stream_async import AsyncStream
 from modelroute.runtime.structured import Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from modelroute.engine.route import Answered
     from modelroute.policy.standing import BudgetBalance
     from modelroute.runtime.calls import Asking
+    from modelroute.runtime.embedding import EmbedAsking
     from modelroute.types.decision import Decision
+    from modelroute.types.embedding import Embeddings
     from modelroute.types.messages import Messages
     from modelroute.types.reply import Parsed, Reply
 
@@ -89,6 +93,13 @@ class AsyncRouter(Facade):
         keyed = keyed_from(request, options)
         reply = await (ask(None) if keyed is None else self._core.replies.answer_async(keyed, ask))
         return parsed_from(reply, check_again(reply, shape) if reply.replayed else shape.value)
+
+    async def embed(
+        self, inputs: str | Iterable[str], *, model: str, dimensions: int | None = None, **asking: Unpack[EmbedAsking]
+    ) -> Embeddings:
+        """Return the `Embeddings` of `inputs`, a text or several. Arguments and errors as `Router.embed`."""
+        plan = self._embedding(inputs, model, dimensions, asking)
+        return embeddings_from(await AsyncRun(route(plan), self._performer, self._reaper).to_end())
 
     async def balances(self) -> tuple[BudgetBalance, ...]:
         """Return how the budgets stand: one for each account whose window runs, those of views left out.

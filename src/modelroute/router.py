@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from modelroute.engine.route import route
 from modelroute.policy.standing import standing
 from modelroute.runtime.drive import run_flow
+from modelroute.runtime.embedding import embeddings_from
 from modelroute.runtime.facade import Facade
 from modelroute.runtime.parsed import parsed_from
 from modelroute.runtime.performing import SyncPerforming
@@ -17,6 +18,7 @@ from modelroute.runtime.stream import Stream
 from modelroute.runtime.structured import Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from modelroute.engine.route import Answered
     from modelroute.policy.standing import BudgetBalance
     from modelroute.runtime.calls import Asking
+    from modelroute.runtime.embedding import EmbedAsking
     from modelroute.types.decision import Decision
+    from modelroute.types.embedding import Embeddings
     from modelroute.types.messages import Messages
     from modelroute.types.reply import Parsed, Reply
 
@@ -109,6 +113,20 @@ class Router(Facade):
         keyed = keyed_from(request, options)
         reply = ask(None) if keyed is None else self._core.replies.answer(keyed, ask)
         return parsed_from(reply, check_again(reply, shape) if reply.replayed else shape.value)
+
+    def embed(
+        self, inputs: str | Iterable[str], *, model: str, dimensions: int | None = None, **asking: Unpack[EmbedAsking]
+    ) -> Embeddings:
+        """Return the `Embeddings` of `inputs`, a text or several: one vector of each, in their order.
+
+        `model`: whose vectors, since those of two models cannot be compared; a fallback is the same model elsewhere.
+        `dimensions`: how many numbers each vector is to have, where the model lets one choose. Keywords are options as
+        of `chat`, and `user` and `extra_body` to send.
+
+        Raises as `chat` does.
+        """
+        plan = self._embedding(inputs, model, dimensions, asking)
+        return embeddings_from(run_flow(route(plan), self._performer))
 
     def balances(self) -> tuple[BudgetBalance, ...]:
         """Return how the budgets stand: one for each account whose window runs, those of views left out.

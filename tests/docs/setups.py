@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from modelroute.catalog.catalog import Catalog
+from modelroute.cli import catalog as catalog_command
 from modelroute.cli import ledger
 from modelroute.router import Router
 from modelroute.runtime import facade, upstream
@@ -60,7 +61,8 @@ def scripted(patch: pytest.MonkeyPatch) -> Generator[Mapping[str, object], None,
     _without_proxies(patch)
     begun = time.monotonic()
     patch.setattr(facade, "Clocks", lambda: Clocks(wall=lambda: PAGE_TIME + time.monotonic() - begun))
-    patch.setattr(ledger, "time", SimpleNamespace(time=lambda: PAGE_TIME + time.monotonic() - begun))
+    for command in (ledger, catalog_command):
+        patch.setattr(command, "time", SimpleNamespace(time=lambda: PAGE_TIME + time.monotonic() - begun))
     with _closed_at_the_end(patch), FaultServer(default=custom("page", play)) as server:
 
         def redirected(*, url: str, method: str, headers: tuple[tuple[str, str], ...], body: bytes) -> HttpRequest:

@@ -14,11 +14,15 @@ from modelroute import (
     AsyncRouter,
     AsyncStream,
     Attempt,
+    Embeddings,
     Parsed,
+    Provider,
     Reply,
     Router,
     Stream,
     Timeouts,
+    TokenLogprob,
+    TopLogprob,
     Usage,
     errors,
     testing,
@@ -69,6 +73,14 @@ def test_every_argument_of_making_a_router_is_in_the_reference(call: object) -> 
     assert arguments <= words_of("reference/router.md")
 
 
+@pytest.mark.parametrize("call", [Provider.__init__, Provider.compatible])
+def test_every_argument_of_a_provider_is_in_the_reference(call: object) -> None:
+    assert callable(call)
+    arguments = set(inspect.signature(call).parameters) - {"self"}
+    text = text_of("reference/router.md").split("### `Provider(name, ...)`")[1].split("## Asking")[0]
+    assert arguments <= set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text))))
+
+
 def test_every_keyword_of_a_call_is_in_the_reference() -> None:
     """Options stand in the table of options, parameters in the table of parameters, and nothing else does."""
     text = text_of("reference/router.md")
@@ -107,7 +119,7 @@ def test_every_word_of_the_failure_table_is_explained() -> None:
     assert used <= explained
 
 
-@pytest.mark.parametrize("cls", [Reply, Parsed, Attempt, Usage, Partial])
+@pytest.mark.parametrize("cls", [Reply, Parsed, Attempt, Usage, Partial, Embeddings, TokenLogprob, TopLogprob])
 def test_every_field_of_a_reply_is_in_the_reference(cls: type) -> None:
     assert is_dataclass(cls)
     names = {field.name for field in fields(cls)}

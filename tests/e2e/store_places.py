@@ -32,7 +32,7 @@ from tests.stores.redis_server import running
 ROOT = Path(__file__).parents[2]
 STORES = ("sqlite", "redis")
 
-BILLS = ((2, 1), (8, 10), (5, 0), (1, 7), (8, 3))
+BILLS = ((2, 1), (8, 10), (5, 2), (1, 7), (8, 3))
 """Input and output tokens that answers report in turn, each at most what a call of `CAP` sets aside."""
 
 CAP = 10

@@ -22,7 +22,6 @@ from modelroute import (
     Router,
     Rule,
     Scenario,
-    Usage,
     cheapest,
 )
 from modelroute.testing.answers import answer
@@ -246,10 +245,11 @@ def test_missing_usage_is_charged_at_the_reservation_under_a_ceiling_and_estimat
     assert Money(0) < easy.cost < strict.cost
 
 
-def test_zero_usage_is_zero(server: FaultServer) -> None:
+def test_zero_usage_beside_words_is_no_usage(server: FaultServer) -> None:
     reply = asked(server, "usage_zero", max_cost="0.05")
-    assert reply.cost == Money(0)
-    assert reply.usage == Usage(0, 0)
+    assert reply.text
+    assert reply.usage is None
+    assert reply.cost == reply.attempts[0].reserved
 
 
 def test_a_negative_usage_is_no_usage(server: FaultServer) -> None:

@@ -559,3 +559,10 @@ def test_names_are_those_of_the_conventions() -> None:
     assert len(ours) == 17
     assert ours <= known
     assert set(names.PROVIDER_NAMES.values()) <= {value.value for value in package.GenAiProviderNameValues}
+
+
+def test_what_asks_for_vectors_is_no_chat(recorded: Recorded) -> None:
+    recorded.tell(replace(decided(), embeds=True), attempted(), finished())
+    assert attributes(recorded.named("embeddings kimi"))[names.OPERATION] == "embeddings"
+    (duration,) = recorded.points(names.OPERATION_DURATION)
+    assert (duration.attributes or {})[names.OPERATION] == "embeddings"

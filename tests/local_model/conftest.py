@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelroute.testing.local_model import LocalModelServer
+from tests.local_model.servers import tool_calling_server
 
 HERE = Path(__file__).parent
 
@@ -29,4 +30,11 @@ def local_model() -> Iterator[LocalModelServer]:
 def cramped_local_model() -> Iterator[LocalModelServer]:
     """The same model with room for 256 tokens a request: a prompt it refuses fits `local_model`."""
     with LocalModelServer(n_ctx=256, name="smollm2-135m-instruct-256") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tool_calling_model() -> Iterator[LocalModelServer]:
+    """The same model under a template of ours that knows tools: shown two calls, it makes a third."""
+    with tool_calling_server() as server:
         yield server

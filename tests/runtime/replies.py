@@ -6,6 +6,7 @@ from modelroute.money import Money
 from modelroute.types.attempt import Attempt
 from modelroute.types.decision import ConstraintPrice, Decision, Ranked, Reason, Rejected, ScoreQuote
 from modelroute.types.failure import Failure, Kind, Seen
+from modelroute.types.logprobs import TokenLogprob, TopLogprob
 from modelroute.types.reply import Reply, ToolCall
 from modelroute.types.usage import Usage
 
@@ -48,13 +49,18 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(text, inner, max_size=2),
     max_leaves=5,
 )
+others = st.builds(TopLogprob, text, st.floats(-1e4, 0), st.none() | st.binary(max_size=4))
+tokens = st.builds(
+    TokenLogprob, text, st.floats(-1e4, 0), st.none() | st.binary(max_size=4), st.lists(others, max_size=2).map(tuple)
+)
 replies = st.builds(
     Reply,
     text=text, message=st.dictionaries(text, json_values, max_size=2), finish=text, target=text, model=text,
     cost=money, cost_basis=text, attempts=st.lists(attempts, max_size=2).map(tuple), decision=decisions,
     usage=st.none() | usages, reasoning=text, refusal=some_text,
     tool_calls=st.lists(st.builds(ToolCall, text, text, text), max_size=2).map(tuple), capped_by=some_text,
-    degraded=st.booleans(), raw=st.binary(max_size=8), id=text, served_model=text, conversation=text,
+    degraded=st.booleans(), logprobs=st.none() | st.lists(tokens, max_size=2).map(tuple),
+    raw=st.binary(max_size=8), id=text, served_model=text, conversation=text,
     replayed=st.booleans(),
 )  # fmt: skip
 

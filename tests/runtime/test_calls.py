@@ -56,7 +56,8 @@ def test_a_call_is_read_once() -> None:
         {"needs": [[]]},
         {"vendors": 5}, {"vendors": []}, {"without": [None]}, {"jurisdictions": "Europe"}, {"max_cost": "dear"},
         {"max_cost": -1}, {"floor": "54"}, {"floor": {"a": "b"}}, {"allow_unbounded": "yes"}, {"licences": 1.5},
-        {"nonsense": 1}, {"max_costs": 1},
+        {"nonsense": 1}, {"max_costs": 1}, {"optional": 5}, {"optional": [""]}, {"optional": "temprature"},
+        {"optional": "max_cost"}, {"optional": ["tools"]}, {"optional": "response_format"}, {"optional": "max_tokens"},
     ],
     ids=str,
 )  # fmt: skip

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from modelroute import Catalog, NoProviderError
+from modelroute import Catalog, ConfigurationError, NoProviderError
+from modelroute.catalog import ProviderRow
 from modelroute.runtime.environment import providers_from
 
 CATALOG = Catalog.builtin()
@@ -36,3 +39,74 @@ def test_none_lists_what_was_looked_for() -> None:
         providers_from(CATALOG, {"LLAMA_API_KEY": "x"})
     assert "DEEPSEEK_API_KEY" in caught.value.variables
     assert not any("LLAMA" in variable for variable in caught.value.variables)
+
+
+TEXT = """
+[defaults]
+source = "us"
+as_of = "2026-11"
+[targets."gpt-5.5@azure"]
+wire_name = "our-deployment"
+[targets."gpt-oss-120b@bedrock"]
+wire_name = "openai.gpt-oss-120b-1:0"
+"""
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Catalog:
+    path = tmp_path / "ours.toml"
+    path.write_text(TEXT, "utf-8")
+    return Catalog.load(path)
+
+
+def placed(catalog: Catalog, environ: dict[str, str]) -> dict[str, str]:
+    """The first URL of each provider that the environment gives."""
+    return {one.name: one.endpoints(catalog)[0].urls[0] for one in providers_from(catalog, environ)}
+
+
+def test_a_host_of_the_account_s_own_comes_from_the_environment(deployed: Catalog) -> None:
+    key = {"AZURE_OPENAI_API_KEY": "k"}
+    for endpoint in ("https://ours.openai.azure.com/", " https://ours.openai.azure.com/openai/v1"):
+        environ = key | {"AZURE_OPENAI_ENDPOINT": endpoint}
+        assert placed(deployed, environ) == {"azure": "https://ours.openai.azure.com/openai/v1"}
+    (azure,) = providers_from(deployed, key | {"AZURE_OPENAI_ENDPOINT": "https://ours.openai.azure.com"})
+    assert azure.endpoints(deployed)[0].target.wire_name == "our-deployment"
+
+
+def test_without_its_host_it_is_left_out_and_the_variable_is_named(deployed: Catalog) -> None:
+    assert placed(deployed, {"AZURE_OPENAI_API_KEY": "k", "GROQ_API_KEY": "k"}).keys() == {"groq"}
+    with pytest.raises(NoProviderError) as caught:
+        providers_from(deployed, {"AZURE_OPENAI_API_KEY": "k"})
+    assert {"AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"} <= set(caught.value.variables)
+
+
+def test_a_provider_the_catalog_lists_no_model_of_is_left_out() -> None:
+    bare = Catalog(providers=[ProviderRow("bare", urls={"us": "https://api.bare.example/v1"}, keys=("BARE_KEY",))])
+    with pytest.raises(NoProviderError) as caught:
+        providers_from(bare, {"BARE_KEY": "k"})
+    assert caught.value.variables == ()
+
+
+def test_a_region_comes_from_the_environment(deployed: Catalog) -> None:
+    key = {"AWS_BEARER_TOKEN_BEDROCK": "k"}
+    there = "https://bedrock-runtime.{}.amazonaws.com/openai/v1"
+    assert placed(deployed, key) == {"bedrock": there.format("us-east-1")}
+    assert placed(deployed, key | {"AWS_DEFAULT_REGION": "eu-west-1"}) == {"bedrock": there.format("eu-west-1")}
+    both = key | {"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+    assert placed(deployed, both) == {"bedrock": there.format("eu-north-1")}
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable"),
+    [
+        ({"AWS_BEARER_TOKEN_BEDROCK": "k", "AWS_REGION": "not a region"}, "AWS_REGION"),
+        ({"AZURE_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "ours.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT"),
+        ({"AZURE_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://user:pw@ours.example"}, "AZURE_OPENAI_ENDPOINT"),
+    ],
+)
+def test_a_place_that_cannot_be_meant_names_its_variable(
+    deployed: Catalog, environ: dict[str, str], variable: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"the environment variable {variable}: ") as caught:
+        providers_from(deployed, environ)
+    assert "pw" not in str(caught.value)

@@ -3,11 +3,25 @@
 A line marked `type: ignore` must be an error: mypy, told to warn of unused marks, fails when it is none.
 """
 
+from array import array
 from typing import assert_type
 
 from pydantic import BaseModel
 
-from modelroute import AsyncRouter, Decision, Money, Parsed, Policy, Provider, Reply, Router, Scenario, cheapest
+from modelroute import (
+    AsyncRouter,
+    Decision,
+    Embeddings,
+    Money,
+    Parsed,
+    Policy,
+    Provider,
+    Reply,
+    Router,
+    Scenario,
+    TokenLogprob,
+    cheapest,
+)
 
 
 class Invoice(BaseModel):
@@ -33,6 +47,11 @@ def uses_a_router() -> None:
         parsed = router.parse("hello", Invoice)
         assert_type(parsed, Parsed[Invoice])
         assert_type(parsed.value, Invoice)
+        found = router.embed(["one", "two"], model="small", dimensions=256, max_cost="0.01")
+        assert_type(found, Embeddings)
+        assert_type(found[0], array[float])
+        router.embed("one")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # whose vectors?
+        assert_type(reply.logprobs, tuple[TokenLogprob, ...] | None)
 
 
 async def uses_an_async_router() -> None:
@@ -44,6 +63,7 @@ async def uses_an_async_router() -> None:
                 assert_type(text, str)
             assert_type(stream.reply, Reply)
         assert_type((await router.parse("hello", Invoice)).value, Invoice)
+        assert_type(await router.embed("one", model="small"), Embeddings)
 
 
 def builds_a_policy() -> None:

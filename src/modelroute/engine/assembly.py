@@ -12,6 +12,7 @@ from modelroute.types.events import (
     Ended,
     Fault,
     Finish,
+    Logprobs,
     ReasoningDelta,
     Refusal,
     ServedBy,
@@ -19,6 +20,7 @@ from modelroute.types.events import (
     TextDelta,
     ToolCallDelta,
     UsageReport,
+    Vectors,
 )
 from modelroute.types.failure import Failure, Kind
 from modelroute.types.messages import PROVENANCE
@@ -26,9 +28,11 @@ from modelroute.types.reply import Partial, ToolCall
 from modelroute.types.usage import Usage
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Mapping, Sequence
 
     from modelroute.types.events import StreamEvent, WireEvent
+    from modelroute.types.logprobs import TokenLogprob
 
 __all__ = ["Assembly"]
 
@@ -54,8 +58,8 @@ class Assembly:
     """What one attempt has said so far."""
 
     __slots__ = (
-        "_calls", "_raw", "_raw_size", "_reasoning", "_refusal", "_text", "blocks", "degraded", "ended", "failure",
-        "finish", "id", "model", "usage", "usage_is_final",
+        "_calls", "_logprobs", "_raw", "_raw_size", "_reasoning", "_refusal", "_text", "blocks", "degraded", "ended",
+        "failure", "finish", "id", "model", "usage", "usage_is_final", "vectors",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -65,6 +69,8 @@ class Assembly:
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
         self._calls: dict[int, _Call] = {}
+        self._logprobs: list[TokenLogprob] = []
+        self.vectors: tuple[array[float], ...] = ()
         self.blocks: dict[str, object] = {}
         self.usage: Usage | None = None
         self.usage_is_final = False
@@ -130,6 +136,10 @@ class Assembly:
             self.model = self.model or event.model
         elif isinstance(event, Skipped):
             self.degraded = True
+        elif isinstance(event, Logprobs):
+            self._logprobs.extend(event.tokens)
+        elif isinstance(event, Vectors):
+            self.vectors = event.vectors
         elif isinstance(event, Fault):
             self.failure = event.failure
             return True
@@ -159,6 +169,11 @@ class Assembly:
     def refusal(self) -> str | None:
         """The model's words of refusal, if it declined."""
         return "".join(self._refusal) or None
+
+    @property
+    def logprobs(self) -> tuple[TokenLogprob, ...] | None:
+        """How probable the tokens so far were, `None` where nothing was told, or some of it was left out."""
+        return None if self.degraded else tuple(self._logprobs) or None
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -215,4 +230,5 @@ def _greater(known: Usage | None, told: Usage) -> Usage:
         cache_write_tokens=max(known.cache_write_tokens, told.cache_write_tokens),
         reasoning_tokens=max(known.reasoning_tokens, told.reasoning_tokens),
         provider_cost=known.provider_cost if told.provider_cost is None else told.provider_cost,
+        hour_write_tokens=max(known.hour_write_tokens, told.hour_write_tokens),
     )

@@ -244,7 +244,7 @@ class AttemptFlow:
     def _checked(self) -> Failure | None:
         """Look at the finished answer *before* it is settled: a final settlement forgets the request's account."""
         check = self._plan.check
-        return None if check is None else check(self.assembly.text, self.assembly.finish)
+        return None if check is None else check(self.assembly)
 
     def _next(self, exchange: Exchange, deliver: list[StreamEvent], patience: float, others: bool) -> Next:
         plan = self._plan

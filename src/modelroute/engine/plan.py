@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, overload
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from modelroute.engine.assembly import Assembly
     from modelroute.money import Money
     from modelroute.policy.budget import Budget
     from modelroute.providers.call import Call
@@ -128,7 +129,7 @@ class Plan:
       takes what one of them needs. `None`: does not fit.
     - `bill(target, usage, moment)`: the cost of usage reported for a call made at `moment`, Unix seconds, and how it
       is known; `presume(target, text, request, moment)`: the cost of what was seen when nothing was reported.
-    - `check(text, finish)`: a failure when the finished answer is not acceptable; `repair` then makes the request to
+    - `check(answer)`: a failure when the finished answer is not acceptable; `repair` then makes the request to
       try again with.
     - `budgets`: those that may cover the request; `tags`, `user`: whom they know it by. `likely(ranked)`: what an
       attempt will probably cost, `None` without a price. `strict`: targets at which a hard budget may cover it.
@@ -162,7 +163,7 @@ class Plan:
     presume: Callable[[str, str, Request, float], Money]
     emit: Callable[[RouterEvent], None]
     answered: Callable[[Reply], None]
-    check: Callable[[str, str], Failure | None] | None = None
+    check: Callable[[Assembly], Failure | None] | None = None
     repair: Callable[[Request, str, Failure], Request] | None = None
     conversation: str = ""
     refusal_moves_on: bool = False

@@ -24,6 +24,7 @@ from modelroute.types.failure import Failure, Kind, Retry
 from modelroute.types.notices import BudgetRefused, Decided, Finished, Held
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Sequence
 
     from modelroute.engine.commands import Flow
@@ -44,10 +45,15 @@ MOST_REFUSALS = 8
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The request was answered. `undelivered`: content of the last read that a stream has yet to hand over."""
+    """The request was answered.
+
+    `undelivered`: content of the last read that a stream has yet to hand over. `vectors`: what came where embeddings
+    were asked for.
+    """
 
     reply: Reply
     undelivered: Sequence[StreamEvent]
+    vectors: tuple[array[float], ...] = ()
 
 
 def route(plan: Plan) -> Flow[Answered]:
@@ -67,6 +73,7 @@ def route(plan: Plan) -> Flow[Answered]:
             user=plan.user,
             conversation=plan.conversation,
             stream=plan.streaming,
+            embeds=plan.request.embedding is not None,
         )
     )
     plan.retry_budget.deposit()
@@ -367,7 +374,7 @@ class _Course:
         reply = reply_from(plan, leg, flow.assembly, allowance, self.made, self.spent)
         plan.answered(reply)
         self.finished(target, None)
-        return Answered(reply, flow.undelivered)
+        return Answered(reply, flow.undelivered, flow.assembly.vectors)
 
     def give_up(self, failure: Failure | None, retry_after: float | None = None) -> ModelRouteError:
         """Return the error that ends the request."""

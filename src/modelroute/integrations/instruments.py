@@ -6,7 +6,7 @@ failures, never of a user, a tag or a request: what is summed up must stay few.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from opentelemetry.metrics import get_meter
 
@@ -34,8 +34,16 @@ __all__ = ["Instruments"]
 
 Attributes: TypeAlias = dict[str, str | bool]
 
-_UNKNOWN = "unknown"
-"""The scenario of a request whose `Decided` was dropped."""
+
+class _Course(NamedTuple):
+    """What all that is measured of a request has in common."""
+
+    scenario: str
+    operation: str
+
+
+_UNSEEN = _Course("unknown", names.CHAT)
+"""A request whose `Decided` was dropped."""
 
 
 class Instruments:
@@ -77,15 +85,17 @@ class Instruments:
         self._overruns = counter(names.OVERRUNS, "{attempt}", "Attempts billed beyond what was set aside for them")
         self._store = counter(names.STORE_FAILURES, "{failure}", "Times the store did not do what it was asked")
         self._dropped = counter(names.EVENTS_DROPPED, "{event}", "Notices that were dropped")
-        self._scenarios: InFlight[str] = InFlight()
+        self._courses: InFlight[_Course] = InFlight()
 
     def receive(self, event: RouterEvent, context: Context) -> None:
         """Measure `event`; `context` holds the span it belongs to, which exemplars point at."""
         match event:
             case Decided():
-                self._scenarios.begin(event.request, event.decision.scenario)
+                self._courses.begin(
+                    event.request, _Course(event.decision.scenario, names.operation(embeds=event.embeds))
+                )
             case Attempted():
-                self._attempted(event.attempt, self._scenarios.get(event.request) or _UNKNOWN, context)
+                self._attempted(event.attempt, self._courses.get(event.request) or _UNSEEN, context)
             case Finished():
                 self._finished(event, context)
             case Tripped():
@@ -101,10 +111,10 @@ class Instruments:
             case _:
                 pass
 
-    def _attempted(self, attempt: Attempt, scenario: str, context: Context) -> None:
+    def _attempted(self, attempt: Attempt, course: _Course, context: Context) -> None:
         model, provider = names.split_target(attempt.target)
         told: Attributes = {
-            names.OPERATION: names.CHAT,
+            names.OPERATION: course.operation,
             names.PROVIDER: names.provider_name(provider),
             names.REQUEST_MODEL: model,
         }
@@ -119,10 +129,10 @@ class Instruments:
         self._attempts.add(1, ours | {names.WHY: attempt.why} | failed, context)
         if attempt.why == "fallback":
             self._fallbacks.add(1, ours, context)
-        self._cost.add(float(attempt.cost), ours | {names.SCENARIO: scenario}, context)
+        self._cost.add(float(attempt.cost), ours | {names.SCENARIO: course.scenario}, context)
 
     def _finished(self, event: Finished, context: Context) -> None:
-        told: Attributes = {names.SCENARIO: self._scenarios.end(event.request) or _UNKNOWN}
+        told: Attributes = {names.SCENARIO: (self._courses.end(event.request) or _UNSEEN).scenario}
         if event.failure is not None:
             told[names.ERROR_TYPE] = event.failure.kind.value
             self._failures.add(1, told, context)

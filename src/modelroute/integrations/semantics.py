@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["PROVIDER_NAMES", "provider_name", "split_target"]
+__all__ = ["PROVIDER_NAMES", "operation", "provider_name", "split_target"]
 
 # ---------------------------------------------------------------------------------- the conventions for generative AI
 
@@ -32,7 +32,8 @@ ERROR_TYPE = "error.type"
 STATUS_CODE = "http.response.status_code"
 
 CHAT = "chat"
-"""The one operation there is."""
+EMBEDDINGS = "embeddings"
+"""The two operations there are."""
 
 # ---------------------------------------------------------------------------------------------------------- our spans
 
@@ -131,6 +132,11 @@ PROVIDER_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Providers that the conventions call otherwise than we do; all others keep their name."""
+
+
+def operation(*, embeds: bool) -> str:
+    """Return what the conventions call a request for an answer, or for vectors."""
+    return EMBEDDINGS if embeds else CHAT
 
 
 def split_target(target: str) -> tuple[str, str]:

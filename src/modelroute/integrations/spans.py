@@ -45,10 +45,11 @@ _LARGEST = 2**63 - 1
 class _Route:
     """The span of a request, and what was counted below it."""
 
-    __slots__ = ("bases", "began", "context", "fallbacks", "span")
+    __slots__ = ("bases", "began", "context", "fallbacks", "operation", "span")
 
-    def __init__(self, span: Span, began: float, context: Context) -> None:
+    def __init__(self, span: Span, began: float, context: Context, operation: str) -> None:
         self.span = span
+        self.operation = operation
         self.began = began
         self.context = set_span_in_context(span, context)
         self.fallbacks = 0
@@ -85,7 +86,7 @@ class Spans:
         span = self._tracer.start_span(names.ROUTE_SPAN, parent, SpanKind.INTERNAL, start_time=_nanoseconds(began))
         if span.is_recording():
             span.set_attributes(_request_attributes(event) | decision_attributes(event.decision))
-        route = _Route(span, began, parent)
+        route = _Route(span, began, parent, names.operation(embeds=event.embeds))
         forgotten = self._routes.begin(event.request, route)
         if forgotten is not None:
             forgotten.span.set_attribute(names.ABANDONED, True)
@@ -99,10 +100,10 @@ class Spans:
         model, _ = names.split_target(attempt.target)
         began = attempt.at or route.began
         span = self._tracer.start_span(
-            f"{names.CHAT} {model}", route.context, SpanKind.CLIENT, start_time=_nanoseconds(began)
+            f"{route.operation} {model}", route.context, SpanKind.CLIENT, start_time=_nanoseconds(began)
         )
         if span.is_recording():
-            span.set_attributes(attempt_attributes(attempt))
+            span.set_attributes(attempt_attributes(attempt, route.operation))
             _judge(span, attempt.failure)
         span.end(_nanoseconds(began + max(0.0, attempt.seconds)))
         return set_span_in_context(span, route.context)
@@ -164,11 +165,11 @@ def decision_attributes(decision: Decision) -> dict[str, Value]:
     return found
 
 
-def attempt_attributes(attempt: Attempt) -> dict[str, Value]:
-    """Return what became of one attempt."""
+def attempt_attributes(attempt: Attempt, operation: str = names.CHAT) -> dict[str, Value]:
+    """Return what became of one attempt at `operation`."""
     model, provider = names.split_target(attempt.target)
     found: dict[str, Value] = {
-        names.OPERATION: names.CHAT,
+        names.OPERATION: operation,
         names.PROVIDER: names.provider_name(provider),
         names.REQUEST_MODEL: model,
         names.TARGET: attempt.target,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -13,7 +14,7 @@ from modelroute.money import ZERO, Money, MoneyLike
 from modelroute.policy.naming import names_of, shown_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["VIEW", "Account", "Budget", "Each", "OnExceeded", "Per", "Subject", "view_budget"]
 
@@ -142,6 +143,14 @@ class Budget:
         put(self, "hard", _flag(hard, "hard"))
         put(self, "on_exceeded", _one_of(on_exceeded, get_args(OnExceeded), "on_exceeded"))
 
+    def naming(self, named: Callable[[str], str]) -> Budget:
+        """Return the budget with each target, model and provider it covers as `named` calls it."""
+        if self.target is None or (target := frozenset(map(named, self.target))) == self.target:
+            return self
+        renamed = copy(self)
+        object.__setattr__(renamed, "target", target)
+        return renamed
+
     @property
     def moves_on(self) -> bool:
         """Whether a refusal only rules out a target: others may be booked elsewhere, or be cheaper."""
@@ -218,7 +227,10 @@ class Budget:
 
 def view_budget(number: str, limit: MoneyLike, *, hard: bool, on_exceeded: OnExceeded) -> Budget:
     """Return the budget of one bound view: it covers all that goes through it, for as long as it lives."""
-    budget = Budget("view", limit, hard=hard, on_exceeded=on_exceeded)
+    money = Money(limit)
+    if money < ZERO:
+        raise ConfigurationError(f"budget({money.dollars}) cannot have a limit below zero; write budget(5) for $5")
+    budget = Budget("view", money, hard=hard, on_exceeded=on_exceeded)
     object.__setattr__(budget, "name", f"{VIEW}{number}")
     return budget
 

@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 
 from modelroute.catalog.catalog import Catalog
+from modelroute.catalog.model import EMBEDDING
 from modelroute.errors import ConfigurationError, RequestError, UnknownNameError
 from modelroute.money import Money
 from modelroute.policy.candidate import Candidate
@@ -91,7 +92,17 @@ class CompiledPolicy:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What a linter would say, with the catalog and the targets at hand in view."""
-        return (*self.policy.findings, *inspect(self.policy, self._rows))
+        return (*self.policy.findings, *inspect(self.policy, self._rows, self._known))
+
+    def named(self, constraints: Constraints) -> Constraints:
+        """Return `constraints` with the aliases in it replaced, so that two of them can be intersected.
+
+        Raises `UnknownNameError` for a name that nothing declares: once intersected it could not be told any more.
+        """
+        if constraints.providers is None and constraints.vendors is None and not constraints.without:
+            return constraints
+        self._known.check(constraints)
+        return self._known.named(constraints)
 
     def check_task(self, task: str | None) -> None:
         """Raise `RequestError` for a task that neither the standard list nor the policy declares."""
@@ -196,11 +207,10 @@ class CompiledPolicy:
         self._known.check(facts.constraints)
         chosen = self.policy.scenarios[scenario] if scenario >= 0 else self.policy.otherwise
         applied = [self.policy.rules[number] for number in rules]
-        selected = None if facts.selector == AUTO else self._known.select(facts.selector)
+        embeds = EMBEDDING in facts.needs
+        selected = None if facts.selector == AUTO else self._known.select(facts.selector, embeds=embeds)
         call = replace(facts, constraints=replace(facts.constraints, max_cost=None))
-        demand = combine(chosen, [rule.constraints for rule in applied], call, selected)
-        ruled_out = frozenset(self._known.canonical(name) for name in demand.constraints.without)
-        demand = replace(demand, constraints=replace(demand.constraints, without=ruled_out))
+        demand = combine(chosen, [rule.constraints for rule in applied], call, selected, self._known.named)
         return _Kind(
             scenario=chosen,
             rules=tuple(rule.label for rule in applied),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from modelroute.catalog.model import Model, Score, Target
+from modelroute.catalog.model import EMBEDDING, Model, Score, Target
 from modelroute.money import Money
 from modelroute.policy.candidate import Candidate
 from modelroute.policy.cost import NO_CEILING, Terms, terms, window_of
@@ -54,7 +54,10 @@ def standing_reasons(candidate: Candidate, demand: Demand, now: float) -> Iterat
         yield Reason("selector", f"the call asks for {demand.selector}")
     for floor in demand.constraints.floors:
         yield from _floor(floor, target.model, demand.effort)
-    lacking = demand.needs - features_of(target)
+    features = features_of(target)
+    if EMBEDDING in features and not demand.embeds:
+        yield Reason("needs", "gives vectors, not answers")
+    lacking = demand.needs - features
     if lacking:
         yield Reason("needs", f"lacks {', '.join(sorted(lacking))}")
     yield from _allowed(candidate, demand.constraints)
@@ -76,7 +79,8 @@ def request_reasons(
     if barred is not None:
         yield Reason("barred", barred)
     at = terms(candidate, facts, snapshot)
-    yield from _context(candidate.target, at)
+    if not demand.embeds:  # a window is that of one text then, which its endpoint looks at
+        yield from _context(candidate.target, at)
     if ceiling is not None and (ceiling < NO_CEILING or name in facts.hard_budget):
         yield from _ceiling(candidate, at, facts, demand, ceiling)
 

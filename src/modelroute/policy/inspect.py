@@ -36,10 +36,10 @@ def check_against(policy: Policy, known: Known, candidates: Sequence[Candidate])
         known.check_names(scenario.prefer)
 
 
-def inspect(policy: Policy, rows: Sequence[Row]) -> Iterable[Finding]:
+def inspect(policy: Policy, rows: Sequence[Row], known: Known) -> Iterable[Finding]:
     """Yield remarks that need the targets at hand: scenarios that nobody or one can serve; targets without a price."""
     for scenario in (*policy.scenarios, policy.otherwise):
-        yield from _served_by(scenario, rows)
+        yield from _served_by(scenario, rows, known)
     unpriced = [row.name for row in rows if not _is_priced(row.candidate)]
     parts: tuple[Rule | Scenario, ...] = (*policy.rules, *policy.scenarios, policy.otherwise)
     has_ceiling = any(part.constraints.max_cost is not None for part in parts)
@@ -51,9 +51,9 @@ def inspect(policy: Policy, rows: Sequence[Row]) -> Iterable[Finding]:
         )
 
 
-def _served_by(scenario: Scenario, rows: Sequence[Row]) -> Iterable[Finding]:
+def _served_by(scenario: Scenario, rows: Sequence[Row], known: Known) -> Iterable[Finding]:
     label = scenario.name or DEFAULT
-    demand = combine(scenario, (), RequestFacts(needs=scenario.conditions.needs), None)
+    demand = combine(scenario, (), RequestFacts(needs=scenario.conditions.needs), None, known.named)
     eligible = look(rows, demand, -math.inf).rows
     if not eligible and rows:
         words = demand.in_words

@@ -49,6 +49,7 @@ def make_ranked(case: Case, ranking: Ranking, number: int) -> Ranked:
         context_window=window_of(target),
         score=None if score is None else quote(score),
         resting_until=rests_until if rests_until > snapshot.now else None,
+        left_out=facts.left_out.get(row.name, ()),
     )
 
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelroute.catalog.model import Score
+from modelroute.catalog.model import EMBEDDING, Score
 from modelroute.policy.candidate import Candidate
 from modelroute.policy.cost import max_output_of, window_of
 from modelroute.policy.demand import Demand
 from modelroute.policy.demands import Within
-from modelroute.policy.eligibility import max_input_of, standing_reasons
+from modelroute.policy.eligibility import features_of, max_input_of, standing_reasons
 from modelroute.policy.grid import UNKNOWN
 from modelroute.policy.scoring import score_of
 
@@ -34,8 +34,9 @@ class Row:
         self.position = position
         self.name = target.name
         self.vocabulary = target.model.vocabulary
-        self.window = _or_none(window_of(target))
-        self.max_input = _or_none(max_input_of(target))
+        embeds = EMBEDDING in features_of(target)  # its window is that of one text, which its endpoint looks at
+        self.window = NO_LIMIT if embeds else _or_none(window_of(target))
+        self.max_input = NO_LIMIT if embeds else _or_none(max_input_of(target))
         self.max_output = _or_none(max_output_of(target))
         self.own_output = min(self.max_output, _or_none(candidate.always_capped))
         self.honours_cap = candidate.honours_output_cap

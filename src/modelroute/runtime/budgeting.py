@@ -13,6 +13,7 @@ from modelroute.runtime.books import Books
 from modelroute.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from modelroute.catalog.catalog import Catalog
     from modelroute.policy.candidate import Candidate
     from modelroute.policy.policy import Policy
     from modelroute.runtime.clocks import Clocks
@@ -58,19 +59,27 @@ def user_of(request: Request) -> str | None:
     return user if isinstance(user, str) and user else None
 
 
-def checked_budgets(budgets: Sequence[Budget], endpoints: Collection[str], policy: Policy) -> tuple[Budget, ...]:
-    """Return the budgets of a router; `ConfigurationError` for what is none, or names what does not exist."""
+def checked_budgets(
+    budgets: Sequence[Budget], endpoints: Collection[str], policy: Policy, catalog: Catalog
+) -> tuple[Budget, ...]:
+    """Return the budgets of a router, by the names `catalog` has for what they cover.
+
+    Raises `ConfigurationError` for what is no budget, or names what does not exist.
+    """
     if isinstance(budgets, Budget) or not isinstance(budgets, Sequence):
         raise ConfigurationError("budgets= takes a list: budgets=[Budget('team-a', 50, per='day')]")
     seen: set[str] = set()
+    checked: list[Budget] = []
     names = {part for name in endpoints for part in (name, name.rpartition("@")[0], name.rpartition("@")[2])}
     scenarios = {one.name for one in policy.scenarios} | {policy.otherwise.name or DEFAULT}
-    for budget in budgets:
-        if not isinstance(budget, Budget):
-            raise ConfigurationError(f"budgets= takes Budget objects, not {shown(budget)}: Budget('team-a', 50)")
+    for given in budgets:
+        if not isinstance(given, Budget):
+            raise ConfigurationError(f"budgets= takes Budget objects, not {shown(given)}: Budget('team-a', 50)")
+        budget = given.naming(lambda name: _meant(name, names, catalog))
         if budget.name in seen:
             raise ConfigurationError(f"two budgets are named {budget.name!r}; they would share one account: rename one")
         seen.add(budget.name)
+        checked.append(budget)
         for kind, wanted, known in (
             ("target, model or provider", budget.target, names),
             ("scenario", budget.scenario, scenarios),
@@ -78,7 +87,13 @@ def checked_budgets(budgets: Sequence[Budget], endpoints: Collection[str], polic
         ):
             for name in sorted((wanted or frozenset()) - known):
                 raise UnknownNameError(kind, name, known, hint=f"It stands in {budget!r}.")
-    return tuple(budgets)
+    return tuple(checked)
+
+
+def _meant(name: str, known: Collection[str], catalog: Catalog) -> str:
+    """Return `name` with the aliases in it replaced, where that is one of the names `known`."""
+    found = (one for one in (name, catalog.canonical(name), catalog.provider_name(name)) if one in known)
+    return next(found, name)
 
 
 def open_books(

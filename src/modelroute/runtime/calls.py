@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from modelroute.errors import RequestError, shown
 from modelroute.resilience.backoff import Retry
 from modelroute.runtime.options import CallOptions, constraints_from, names
-from modelroute.runtime.parameters import checked, one_choice, output_cap_of, taken_schema, tools_of
+from modelroute.runtime.parameters import checked, one_choice, optional_from, output_cap_of, taken_schema, tools_of
 from modelroute.runtime.words import refuse_misspelled
 from modelroute.types.hedge import HedgeLike
 from modelroute.types.messages import as_messages
@@ -34,6 +34,7 @@ class Routing(TypedDict, total=False):
 
     task: str | None
     tags: Names
+    optional: Names
     model: str
     max_cost: MoneyLike | None
     floor: FloorLike
@@ -69,6 +70,8 @@ class Asking(Routing, total=False):
     stop: str | Iterable[str] | None
     seed: int | None
     n: int | None
+    logprobs: bool | None
+    top_logprobs: int | None
     parallel_tool_calls: bool | None
     extra_body: Mapping[str, object] | None
 
@@ -98,6 +101,7 @@ def options_from(**routing: Unpack[Routing]) -> CallOptions:
     return CallOptions(
         task=task,
         tags=names(routing.get("tags", ()), "tags"),
+        optional=optional_from(routing["optional"]) if "optional" in routing else frozenset(),
         model=model,
         constraints=constraints_from(
             max_cost=routing.get("max_cost"),

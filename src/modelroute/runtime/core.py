@@ -28,6 +28,7 @@ from modelroute.runtime.allowances import Allowances
 from modelroute.runtime.budgeting import CoveredTargets, checked_budgets, checked_content, open_books, user_of
 from modelroute.runtime.conversation import affinity_of, remember
 from modelroute.runtime.declared import check_declared
+from modelroute.runtime.embedding import Dimensions
 from modelroute.runtime.forking import renew_after_fork
 from modelroute.runtime.keeping import StoreRunner
 from modelroute.runtime.options import NOTHING_SAID, CallOptions
@@ -109,10 +110,11 @@ class RouterCore:
         self.retry = Retry() if retry is None else retry
         self.timeouts = Timeouts() if timeouts is None else timeouts
         self.experience = Experience()
+        self.dimensions = Dimensions()
         self.retry_budget = RetryBudget()
         self.limiter = Limiter(each=concurrency_of(self.endpoints.values()))
         self.sink = Sink(on_event)
-        self.budgets = checked_budgets(budgets, self.endpoints, self.policy)
+        self.budgets = checked_budgets(budgets, self.endpoints, self.policy, self.catalog)
         self.breakers: Breakers = Breakers(
             {name: len(endpoint.urls) for name, endpoint in self.endpoints.items()}, listener=self._tripped
         )
@@ -164,6 +166,8 @@ class RouterCore:
         """Work out facts, snapshot and decision. Sends nothing; raises what the policy refuses."""
         self.refuse_when_closed()
         options = NOTHING_SAID | options
+        if options.optional != request.optional:
+            request = replace(request, optional=options.optional)
         now = self.clocks.wall()
         affinity = affinity_of(request.messages, options.conversation, self.experience)
         ejected = self.breakers.ejected(now)
@@ -190,9 +194,10 @@ class RouterCore:
             needs=needs(request),
             tokens=self.tokens(request),
             output_cap=request.output_cap,
-            choices=choices if isinstance(choices, int) and choices > 0 else 1,
+            choices=0 if request.embedding else choices if isinstance(choices, int) and choices > 0 else 1,
             unbounded=unbounded(request),
             barred=self._barred(request, missing),
+            left_out=self._left_out(request, missing),
             seconds=seconds + LATE_OPENING if streaming else seconds,
             effort=request.effort,
             hard_budget=self._covered.by(self.applicable(request, options)),
@@ -281,7 +286,7 @@ class RouterCore:
             presume=self._presume,
             emit=self.sink.emit,
             answered=lambda reply: self._answered(prepared, reply),
-            check=None if shape is None else shape.check,
+            check=None if shape is None else lambda answer: shape.check(answer.text, answer.finish),
             repair=None if shape is None else shape.repair,
             conversation=options.conversation or "",
             refusal_moves_on=preferences.on_refusal == "fallback",
@@ -328,17 +333,28 @@ class RouterCore:
             if reason is not None:
                 found[name] = reason
         for name, features in missing.items():
-            used = sorted(features & _asked_for(request))
+            used = sorted((features & _asked_for(request)) - _dispensable(request))
             if used and name not in found:
                 found[name] = f"was seen not to take {', '.join(used)}"
         return found
 
+    def _left_out(self, request: Request, missing: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+        if not request.optional:
+            return {}
+        said = {
+            name: endpoint.left_out(request, missing.get(name, frozenset()))
+            for name, endpoint in self.endpoints.items()
+        }
+        return {name: names for name, names in said.items() if names}
+
     def _leg(self, ranked: Ranked, prepared: Prepared) -> Leg:
         endpoint = self.endpoints[ranked.target]
         stream = endpoint.streams
+        missing = prepared.snapshot.missing.get(ranked.target, frozenset())
+        promised = prepared.decision.max_cost is not None or ranked.target in prepared.facts.hard_budget
 
         def prepare(asked: Request, output_cap: int | None) -> Call:
-            return endpoint.call(asked, output_cap=output_cap, stream=stream)
+            return endpoint.call(asked, output_cap=output_cap, stream=stream, missing=missing, promised=promised)
 
         return Leg(
             ranked=ranked,
@@ -377,7 +393,15 @@ def _asked_for(request: Request) -> set[str]:
         asked.add("tool_choice")
     if request.effort is not None:
         asked.update(("effort", "reasoning_effort"))
+    if request.embedding is not None and request.embedding.dimensions is not None:
+        asked.add("dimensions")
     return asked
+
+
+def _dispensable(request: Request) -> frozenset[str]:
+    """Return the names under which a provider may refuse what the caller does not insist on."""
+    efforts = frozenset({"effort", "reasoning_effort"})
+    return request.optional | efforts if request.optional & efforts else request.optional
 
 
 def _reasons_unseen(endpoint: Endpoint, request: Request) -> bool:

@@ -15,17 +15,19 @@ from modelroute.runtime.calls import options_from, request_from
 from modelroute.runtime.clocks import Clocks
 from modelroute.runtime.core import RouterCore
 from modelroute.runtime.declared import check_declared, check_environ
+from modelroute.runtime.embedding import embedding_from, embedding_plan
 from modelroute.runtime.environment import providers_from
 from modelroute.runtime.options import NOTHING_SAID, CallOptions
 from modelroute.runtime.replay import refuse_key
 from modelroute.types.hedge import Hedge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from os import PathLike
     from typing import Self, Unpack
 
     from modelroute.catalog.catalog import Catalog
+    from modelroute.engine.plan import Plan
     from modelroute.money import Money, MoneyLike
     from modelroute.policy.budget import Budget, OnExceeded
     from modelroute.providers.provider import Provider
@@ -113,13 +115,14 @@ class Facade:
     ) -> Self:
         """Return a router over every provider of the catalog whose key is set in the environment.
 
+        Without a `catalog` it is the one that ships, with what installed packages add (`Catalog.installed()`).
         Raises `NoProviderError`, which lists the variables that were looked for, when there is none.
         """
         from modelroute.catalog.catalog import Catalog
 
         check_declared(policy=policy, catalog=catalog, retry=retry, timeouts=timeouts, on_event=on_event)
         check_environ(environ)
-        known = Catalog.builtin() if catalog is None else catalog
+        known = Catalog.installed() if catalog is None else catalog
         return cls(
             providers_from(known, environ),
             policy=policy,
@@ -206,6 +209,13 @@ class Facade:
             self._core.listen(wait=not self._races)
         return self._core.prepare(request, options, streaming=method == "stream")
 
+    def _embedding(
+        self, inputs: str | Iterable[str], model: str, dimensions: int | None, asking: Mapping[str, object]
+    ) -> Plan:
+        """Read, decide and plan a call of `embed`."""
+        request, options = embedding_from(inputs, model, dimensions, asking)
+        return embedding_plan(self._core, self._prepared_within(request, self._options | self._possible(options), None))
+
     def _read(
         self, messages: Messages, asking: Mapping[str, object], schema: JsonSchema | None = None
     ) -> tuple[Request, CallOptions]:
@@ -213,10 +223,14 @@ class Facade:
         return request, self._options | self._possible(options)
 
     def _possible(self, options: CallOptions) -> CallOptions:
-        """Return `options`. Raises `RequestError` where this kind of router cannot do what they ask."""
+        """Return `options` by the names the catalog has.
+
+        Raises `RequestError` where this kind of router cannot do what they ask, `UnknownNameError` for what is nobody.
+        """
         if isinstance(options.hedge, Hedge) and not self._races:
             raise RequestError(f"hedge= {_RACES}")
-        return options
+        named = self._core.compiled.named(options.constraints)
+        return options if named is options.constraints else replace(options, constraints=named)
 
     def _prepared_within(self, request: Request, options: CallOptions, deadline: float | None) -> Prepared:
         """Decide a call; `deadline`: what is left of its own when part of it was spent on waiting for another."""

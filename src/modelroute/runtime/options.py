@@ -69,6 +69,7 @@ class CallOptions:
     task: str | None = None
     tags: frozenset[str] = frozenset()
     model: str | None = None
+    optional: frozenset[str] = frozenset()
     constraints: Constraints = field(default_factory=Constraints)
     prefer: Prefer | None = None
     deadline: float | None = None
@@ -126,6 +127,7 @@ class CallOptions:
             task=self.task if nearer.task is None else nearer.task,
             tags=self.tags | nearer.tags,
             model=self.model if nearer.model is None else nearer.model,
+            optional=self.optional | nearer.optional,
             constraints=self.constraints & nearer.constraints,
             prefer=self.prefer if nearer.prefer is None else nearer.prefer,
             deadline=self.deadline if nearer.deadline is None else nearer.deadline,

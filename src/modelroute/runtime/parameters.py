@@ -10,9 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from modelroute.errors import RequestError, shown
+from modelroute.runtime.options import Names, names
+from modelroute.runtime.words import OURS, refuse_misspelled
 from modelroute.types.request import JsonSchema
 
-__all__ = ["checked", "one_choice", "output_cap_of", "taken_schema", "tools_of"]
+__all__ = ["checked", "one_choice", "optional_from", "output_cap_of", "taken_schema", "tools_of"]
+
+_ESSENTIAL = frozenset({"extra_body", "max_completion_tokens", "max_tokens", "messages", "response_format", "tools"})
+_DISPENSABLE = frozenset({"effort", "tool_choice"})
 
 _TOOL = "{'type': 'function', 'function': {'name': ..., 'description': ..., 'parameters': {...}}}"
 
@@ -51,6 +56,23 @@ def output_cap_of(asking: Mapping[str, object]) -> int | None:
             raise RequestError(f"{name}= must be a whole number of at least 1, not {shown(value)}")
         return value
     return None
+
+
+def optional_from(value: Names) -> frozenset[str]:
+    """Return the parameters to leave out where a target refuses them.
+
+    Raises `RequestError` for a name that is nearly a known one, and for what cannot be left out: what routes the call,
+    and what it is about.
+    """
+    found = names(value, "optional")
+    for name in sorted(found):
+        if name in _ESSENTIAL or (name in OURS and name not in _DISPENSABLE):
+            raise RequestError(
+                f"optional= names parameters that may be left out, such as 'temperature' or 'effort', and {name!r} is "
+                "never left out: take it out of optional="
+            )
+    refuse_misspelled(found)
+    return found
 
 
 def tools_of(value: object) -> tuple[Mapping[str, object], ...]:
@@ -131,6 +153,12 @@ def _whole(name: str, value: object) -> object:
     return value
 
 
+def _count(name: str, value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise RequestError(f"{name}= must be a whole number of at least 0, not {shown(value)}")
+    return value
+
+
 def _yes_or_no(name: str, value: object) -> object:
     if not isinstance(value, bool):
         raise RequestError(f"{name}= must be True or False, not {shown(value)}")
@@ -174,4 +202,6 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "seed": _whole,
     "response_format": _form,
     "parallel_tool_calls": _yes_or_no,
+    "logprobs": _yes_or_no,
+    "top_logprobs": _count,
 }

@@ -17,6 +17,7 @@ from modelroute.money import Money
 from modelroute.types.attempt import Attempt
 from modelroute.types.decision import ConstraintPrice, Decision, Ranked, Reason, Rejected, ScoreQuote
 from modelroute.types.failure import Failure, Kind, Seen
+from modelroute.types.logprobs import TokenLogprob, TopLogprob
 from modelroute.types.reply import Reply, ToolCall
 from modelroute.types.usage import Usage
 
@@ -144,7 +145,10 @@ def _of_parts(parts: Mapping[str, _Part], required: set[str], make: Callable[...
     return _Part(write, read)
 
 
-for _kind in (ScoreQuote, Ranked, Reason, Rejected, ConstraintPrice, Usage, Failure, Attempt, ToolCall):
+_RECORDS = (
+    ScoreQuote, Ranked, Reason, Rejected, ConstraintPrice, Usage, Failure, Attempt, ToolCall, TopLogprob, TokenLogprob,
+)  # fmt: skip
+for _kind in _RECORDS:
     _record(_kind)
 
 _DECISION = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from modelroute.catalog.model import EMBEDDING
 from modelroute.errors import ConfigurationError
 from modelroute.policy.candidate import Candidate
 from modelroute.resilience.limiter import Concurrency
@@ -54,12 +55,13 @@ def with_declared(catalog: Catalog, endpoints: Iterable[Endpoint]) -> Catalog:
 
 
 def candidate_of(endpoint: Endpoint) -> Candidate:
-    """Return the endpoint as the policy sees it."""
+    """Return the endpoint as the policy sees it. Vectors are no output that a cap would have to bound."""
+    features = endpoint.target.features or endpoint.target.model.features
     return Candidate(
         target=endpoint.target,
         jurisdiction=endpoint.jurisdiction,
         self_hosted=endpoint.self_hosted,
-        honours_output_cap=endpoint.honours_output_cap,
+        honours_output_cap=endpoint.honours_output_cap or EMBEDDING in features,
         always_capped=endpoint.always_capped,
     )
 

@@ -19,7 +19,7 @@ OURS = frozenset(
     {
         "allow_unbounded", "conversation", "deadline", "effort", "floor", "hedge", "idempotency_key",
         "jurisdictions", "licences", "max_attempts", "max_completion_tokens", "max_cost", "max_tokens",
-        "messages", "model", "needs", "on_interrupt", "prefer", "providers", "retry", "tags", "task",
+        "messages", "model", "needs", "on_interrupt", "optional", "prefer", "providers", "retry", "tags", "task",
         "timeouts", "tool_choice", "tools", "vendors", "without",
     }
 )  # fmt: skip

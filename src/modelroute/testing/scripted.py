@@ -364,11 +364,12 @@ def scripted_providers(script: Script, catalog: Catalog | None = None) -> list[P
     providers: list[Provider] = []
     plain_price = Price(input=1, output=2)
     for provider, models in listed.items():
+        url = f"https://{provider}.scripted.test/v1"
         if provider in known.providers:
             own = {model.name: plain_price for model in models if isinstance(model, Model)}
-            providers.append(Provider(provider, key="scripted-key", models=models, prices=own or None))
+            place = None if known.providers[provider].urls else url  # its host is the user's own
+            providers.append(Provider(provider, url=place, key="scripted-key", models=models, prices=own or None))
         else:
-            url = f"https://{provider}.scripted.test/v1"
             providers.append(
                 Provider.compatible(url, name=provider, key="scripted-key", models=models, price=plain_price)
             )

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from modelroute.runtime.http import HttpBroken, HttpRequest, HttpUnreachable
+from modelroute.runtime.http import HttpBroken, HttpRequest, HttpUnreachable, decoding
 from tests.runtime.http.peers import STREAM, Line, Peer, Script, Side, chunk, polite, until, whole
 
 
@@ -86,15 +86,17 @@ async def test_interim_responses_without_end(side: Side) -> None:
         assert "too long" in (await broken(side, peer.url)).message
 
 
-async def test_body_that_is_too_large(side: Side) -> None:
+async def test_body_that_is_too_large(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "BODY_BYTES", 4 << 20)
+
     def script(line: Line) -> None:
         line.request()
         line.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
-        for _ in range(33):
+        for _ in range(5):
             line.send(bytes(1 << 20))
 
     with Peer(script) as peer:
-        assert "32 MiB" in (await broken(side, peer.url)).message
+        assert "4 MiB" in (await broken(side, peer.url)).message
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from modelroute.runtime.http.errors import HttpBroken
 
 __all__ = ["BODY_BYTES", "Decoder", "decoder_for"]
 
-BODY_BYTES = 32 * 1024 * 1024
-"""The largest body that is not an event stream, in decoded bytes."""
+BODY_BYTES = 128 * 1024 * 1024
+"""The largest body that is not an event stream, in decoded bytes: one of vectors. Readers of others take less."""
 _STEP = 256 * 1024
 _RATIO = 200  # JSON seldom shrinks by more than 20; deflate itself can reach 1,032
 _RATIO_FROM = 1024 * 1024  # a small body may well be all blanks
@@ -50,7 +50,7 @@ class Decoder:
         unfolded = data if self._zlib is None else self._unfold(self._zlib, self._waiting + data)
         self._unfolded += len(unfolded)
         if self._unfolded > BODY_BYTES and not self._endless:
-            raise _broken("the body is larger than 32 MiB")
+            raise _broken(f"the body is larger than {BODY_BYTES >> 20} MiB")
         if self._unfolded > _RATIO_FROM and self._unfolded > _RATIO * self._received:
             raise _broken(f"the body unfolds to more than {_RATIO} times what was sent")
         return unfolded
