@@ -359,7 +359,8 @@ def test_the_budget_of_a_view_counts_vectors_too() -> None:
         http = HttpOptions(client=client)
         with Router([first(http=http)], policy=OPEN, catalog=Catalog()) as router:
             capped = router.budget("0.01")
-            capped.embed(TEXTS, model="embed-small")
+            found = capped.embed(TEXTS, model="embed-small")
+            assert "output capped" not in str(found.decision), "vectors are no output that a cap could shorten"
             assert capped.spent == Money("0.00000024")
 
 

@@ -164,10 +164,8 @@ def _deepseek(body: Json, model: str) -> Reasons:
     for message in body["messages"]:
         if message.get("tool_calls") and "reasoning_content" not in message:
             yield "reasoning_content is missing"
-        if not isinstance(message.get("content"), str | None):
-            yield from (
-                "a list of texts" for part in _parts(message) if part["type"] == "text" and len(_parts(message)) < 2
-            )
+        if _parts(message) and all(part["type"] == "text" for part in _parts(message)):
+            yield "a list of texts"
 
 
 def _xiaomi(body: Json, model: str) -> Reasons:

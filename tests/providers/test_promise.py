@@ -12,12 +12,17 @@ from modelroute.money import Money
 from modelroute.policy.candidate import Candidate
 from modelroute.policy.cost import bill, bound
 from modelroute.providers.endpoint import Endpoint
+from modelroute.providers.facts import counts
 from modelroute.providers.key import Key
 from modelroute.providers.provider import Provider
 from modelroute.testing import Answer, ScriptedRouter
-from modelroute.types.facts import RequestFacts, Snapshot
-from modelroute.types.request import Request
+from modelroute.types.events import UsageReport
+from modelroute.types.facts import ANY_VOCABULARY, RequestFacts, Snapshot
+from modelroute.types.request import JsonSchema, Request
 from modelroute.types.usage import TokenCount, Usage
+from tests.providers.conversations import WANDERINGS, Wandering
+from tests.providers.samples import Json
+from tests.providers.test_facts import SCHEMAS
 
 CATALOG = Catalog.builtin()
 SERVED = [target for target in CATALOG.targets.values() if target.price is not None and target.served]
@@ -51,6 +56,73 @@ def test_no_bill_of_any_target_goes_beyond_its_bound(  # noqa: PLR0917 - what a 
     assert cost <= promised
 
 
+# ----------------------------------------------------------------------------- what is sent, and what was counted of it
+
+
+def _spoken_to() -> dict[str, Endpoint]:
+    """One endpoint for each way in which any provider of the catalog is spoken to, all of its APIs included."""
+    found: dict[str, Endpoint] = {}
+    for name, row in CATALOG.providers.items():
+        for dialect in (None, *row.apis):
+            models = None if any(target.provider == name for target in SERVED) else ["llama-4-scout"]
+            provider = Provider(name, key=Key("k"), dialect=dialect, models=models, url="https://one.example/v1")
+            for endpoint in provider.endpoints(CATALOG):
+                found.setdefault(f"{endpoint.dialect.name} {endpoint.profile!r}", endpoint)
+    return found
+
+
+SPOKEN_TO = tuple(_spoken_to().values())
+PLACES = ("messages", "contents", "systemInstruction", "system", "input", "instructions", "tools", "tool_choice",
+          "toolConfig", "response_format", "text", "output_config")  # fmt: skip
+FRAMES = frozenset(
+    {"role", "content", "type", "text", "refusal", "image_url", "url", "tools", "tool_calls", "parts",
+     "functionCall", "functionResponse", "args", "response", "output", "thoughtSignature", "id", "call_id", "name",
+     "arguments", "function", "input", "source", "media_type", "data", "inlineData", "mimeType", "fileData",
+     "fileUri", "tool_use_id", "tool_call_id", "input_schema", "parameters", "description", "functionDeclarations",
+     "parametersJsonSchema", "functionCallingConfig", "mode", "detail", "message", "properties"}
+)  # fmt: skip
+"""Names that frame a message, a part or a call: what frames them is in the overhead."""
+
+MARKS = frozenset({"role", "type", "media_type", "mimeType", "thoughtSignature", "detail"})
+
+
+def said(value: object, key: str = "") -> int:
+    """The bytes of every text in a body, other names included, but for images."""
+    if isinstance(value, str):
+        is_media = value.startswith("data:") or key == "data"
+        return 0 if is_media or (key in MARKS and len(value) < 60) else len(value.encode())
+    if isinstance(value, list):
+        return sum(said(item, key) for item in value)
+    if isinstance(value, dict):
+        return sum((0 if name in FRAMES else len(name.encode())) + said(item, name) for name, item in value.items())
+    return 0
+
+
+FUNCTIONS = st.builds(
+    lambda name, schema: {"type": "function", "function": {"name": name, "parameters": schema, "description": "d"}},
+    st.sampled_from(["lookup_order", "get_it"]), SCHEMAS,
+)  # fmt: skip
+
+
+@given(WANDERINGS, st.sampled_from(SPOKEN_TO), st.lists(FUNCTIONS, max_size=2), st.none() | SCHEMAS)
+def test_no_byte_goes_out_uncounted_whoever_is_spoken_to(
+    talk: Wandering, endpoint: Endpoint, tools: list[Json], schema: Json | None
+) -> None:
+    asked = None if schema is None else JsonSchema("answer", schema)
+    request = Request(messages=tuple(talk.messages), tools=tuple(tools), schema=asked)
+    if endpoint.carries(request) is not None:
+        return
+    body = body_of(endpoint, request, 100)
+    settings = body.get("generationConfig")
+    form = settings.get("responseJsonSchema") if isinstance(settings, dict) else None
+    overhead = endpoint.profile.overhead
+
+    count = counts(request, (), overhead)[ANY_VOCABULARY]
+
+    framed = overhead.image * len(talk.images) + (overhead.tools if tools else 0)
+    assert count.bound >= said([*(body.get(place) for place in PLACES), form]) + framed
+
+
 # ---------------------------------------------------------------------------- DashScope, whose max_tokens is half a cap
 
 
@@ -82,19 +154,19 @@ def test_an_answer_and_its_thinking_are_within_the_cap_together(model: str, cap:
 
 
 def test_an_effort_of_few_tokens_leaves_the_rest_to_the_answer() -> None:
-    body = body_of(alibaba("qwen-plus"), Request(messages=HI.messages, effort="low"), 10_000)
+    body = body_of(alibaba("qwen-plus"), Request(messages=HI.messages, effort="low"), 10_000, promised=False)
     assert (body["max_tokens"], body["thinking_budget"]) == (10_000 - 2_048, 2_048)
 
 
 def test_without_thinking_or_without_a_cap_nothing_is_shared() -> None:
     assert "thinking_budget" not in body_of(alibaba("qwen-plus"), HI, 100)
-    assert body_of(alibaba("qwen-plus"), HI, 100)["max_tokens"] == 100
+    assert body_of(alibaba("qwen-plus"), HI, 100, promised=False)["max_tokens"] == 100
     assert "thinking_budget" not in body_of(alibaba("qwen-plus"), THINKING, None)
 
 
 def test_a_budget_of_the_callers_own_is_left_alone() -> None:
     asked = Request(messages=HI.messages, effort="high", parameters={"thinking_budget": 500})
-    body = body_of(alibaba("qwen-plus"), asked, 100)
+    body = body_of(alibaba("qwen-plus"), asked, 100, promised=False)
     assert (body["max_tokens"], body["thinking_budget"]) == (100, 500)
 
 
@@ -103,9 +175,14 @@ NEWER = ["qwen3.8-max", "qwen3.7-max", "qwen3.5-plus", "qwen3.6-flash", "glm-5.2
 
 @pytest.mark.parametrize("model", NEWER)
 def test_newer_models_have_one_cap_for_both(model: str) -> None:
-    body = body_of(alibaba(model), THINKING, 100)
+    body = body_of(alibaba(model), THINKING, 100, promised=False)
     assert body["max_completion_tokens"] == 100
     assert "max_tokens" not in body
+
+
+@pytest.mark.parametrize(("cap", "sent"), [(100, 90), (11, 1), (5, 1)])
+def test_an_answer_that_may_be_longer_than_its_cap_gets_a_lower_one_under_a_ceiling(cap: int, sent: int) -> None:
+    assert body_of(alibaba("qwen3.8-max"), HI, cap)["max_completion_tokens"] == sent
 
 
 @pytest.mark.parametrize("model", ["qwq-plus", "deepseek-r1", "kimi-k2-thinking", "glm-4.6"])
@@ -150,3 +227,14 @@ def test_what_a_host_bills_at_the_limit_is_within_the_bound() -> None:
     facts = RequestFacts(tokens={"": TokenCount(10, 40)}, seconds=60.0)
     promised = bound(Candidate(endpoint.target), facts, Snapshot(now=NOVEMBER), 100)
     assert promised == Money.from_pico(40 * 300_000 + 100 * 2_500_000)
+
+
+def test_its_own_figure_is_believed_in_messages_too() -> None:
+    endpoint = openrouter(Price(input=1, output=2), "anthropic-messages")
+    decoder = endpoint.call(HI, output_cap=9, stream=False).decoder()
+    decoder.feed(
+        b'{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn",'
+        b'"usage":{"input_tokens":5,"output_tokens":1,"cost":0.00123}}'
+    )
+    (report,) = [event for event in decoder.end() if isinstance(event, UsageReport)]
+    assert report.usage.provider_cost == Money("0.00123")

@@ -212,6 +212,12 @@ def test_every_target_of_the_catalog_is_an_endpoint() -> None:
         assert endpoint.provenance(HI)["model"] == endpoint.target.model.name
 
 
+def test_a_dict_that_is_the_wrong_way_round_is_refused_with_how_it_is_written() -> None:
+    turned = Provider("azure", url="https://our.openai.azure.com", models={"gpt-5.5": "our-deployment"})
+    with pytest.raises(UnknownNameError, match=r"models=\{'our-deployment': 'gpt-5.5'\}"):
+        turned.endpoints(CATALOG)
+
+
 @pytest.mark.parametrize("provider", [Provider("vllm"), Provider("azure", url="https://our.openai.azure.com")])
 def test_a_provider_of_which_the_catalog_lists_nothing_says_what_to_write(provider: Provider) -> None:
     """Made without a word it would be a router that can call nobody, and each request would find that out."""

@@ -1,4 +1,4 @@
-"""Every sample response, recorded shapes and composed ones, through the decoders and the tables: one table of expectations for all providers."""
+"""Every sample, recorded shapes and composed ones, through the decoders and the tables: one table for all providers."""
 
 import json
 

@@ -35,10 +35,10 @@ decisions = st.builds(
     selector=text, policy=text, catalog=text, snapshot=text, now=seconds, kept=some_text,
     prices=st.lists(prices, max_size=1).map(tuple),
 )  # fmt: skip
-usages = st.builds(Usage, count, count, count, count, count, provider_cost=some_money)
+usages = st.builds(Usage, count, count, count, count, count, provider_cost=some_money, hour_write_tokens=count)
 failures = st.builds(
     Failure, st.sampled_from(Kind), text, some_text, some_count, st.none() | seconds, st.none() | st.sampled_from(Seen),
-    feature=some_text, refusal=some_text,
+    feature=some_text, again=st.none() | st.booleans(), refusal=some_text,
 )  # fmt: skip
 attempts = st.builds(
     Attempt, st.integers(1, 9), text, text, st.none() | failures, money, money, text, st.none() | usages, seconds,
@@ -59,9 +59,9 @@ replies = st.builds(
     cost=money, cost_basis=text, attempts=st.lists(attempts, max_size=2).map(tuple), decision=decisions,
     usage=st.none() | usages, reasoning=text, refusal=some_text,
     tool_calls=st.lists(st.builds(ToolCall, text, text, text), max_size=2).map(tuple), capped_by=some_text,
-    degraded=st.booleans(), logprobs=st.none() | st.lists(tokens, max_size=2).map(tuple),
-    raw=st.binary(max_size=8), id=text, served_model=text, conversation=text,
-    replayed=st.booleans(),
+    left_out=st.lists(text, max_size=2).map(tuple), degraded=st.booleans(),
+    logprobs=st.none() | st.lists(tokens, max_size=2).map(tuple), raw=st.binary(max_size=8), id=text,
+    served_model=text, conversation=text, replayed=st.booleans(),
 )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from modelroute.runtime.words import OURS, THEIRS
 from modelroute.types.constraints import Constraints, Floor
 from modelroute.types.timeouts import Timeouts
 
+LOOK = {"type": "function", "function": {"name": "look"}}
+
 
 def request(**asking: object) -> object:
     return request_from("hello", asking)[0]
@@ -71,6 +73,8 @@ def test_routing_that_cannot_be_meant(wrong: dict[str, object]) -> None:
     [
         {"max_tokens": 0}, {"max_tokens": 1.5}, {"max_completion_tokens": True}, {"tools": "look"}, {"tools": [5]},
         {"tools": {"type": "function"}}, {"tools": [{"function": {}}]}, {"tools": 5}, {"tool_choice": 5},
+        {"tool_choice": "requird"}, {"tools": [LOOK], "tool_choice": {"type": "function", "function": {"name": "lok"}}},
+        {"tools": [LOOK], "tool_choice": {"type": "function", "name": "look"}},
         {"effort": ""},
         {"effort": 5}, {"reasoning_effort": 5}, {"extra_body": "x"}, {"stream": True}, {"max_token": 5}, {"n": 0},
         {"n": "2"}, {"n": 2.0}, {"n": True}, {"extra_body": {"n": "5"}}, {"extra_body": {1: 2, "a": 3}},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelroute.wire.waits import LONGEST_WAIT, read_wait, retry_after, should_retry
+from modelroute.wire.waits import LONGEST_WAIT, header_wait, read_wait, retry_after, should_retry
 
 NOW = 1_795_000_000.0
 
@@ -135,6 +135,15 @@ def test_the_more_exact_source_wins() -> None:
 def test_a_source_that_cannot_be_read_gives_way() -> None:
     assert retry_after({"retry-after-ms": "soon", "retry-after": "2"}, "", NOW) == 2
     assert retry_after({"retry-after": "soon"}, "try again in 5s", NOW) == 5
+
+
+def test_what_a_proxy_heard_counts_where_it_says_nothing_itself() -> None:
+    heard = {"llm_provider-retry-after-ms": "1500", "llm_provider-retry-after": "13"}
+
+    assert retry_after(heard, "", NOW) == 1.5
+    assert retry_after({**heard, "retry-after": "2"}, "", NOW) == 2
+    assert header_wait({**heard, "retry-after": "soon"}, NOW) == 1.5
+    assert header_wait({"x-other-retry-after": "2"}, NOW) is None
 
 
 def test_only_the_reset_of_a_limit_with_nothing_left_is_a_wait() -> None:

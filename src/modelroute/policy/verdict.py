@@ -33,6 +33,7 @@ def make_ranked(case: Case, ranking: Ranking, number: int) -> Ranked:
         fitted = unlimited(at, candidate, facts)
     estimate, score = ranking.estimates[place], case.view.scores[place]
     rests_until = snapshot.holds.get(row.name, 0.0)
+    answers = facts.choices > 0  # vectors are no output that a cap could shorten
     return Ranked(
         target=row.name,
         model=target.model.name,
@@ -40,8 +41,8 @@ def make_ranked(case: Case, ranking: Ranking, number: int) -> Ranked:
         vendor=target.model.vendor,
         estimate=None if estimate is None else Money.from_pico(estimate),
         bound=fitted.bound,
-        output_cap=fitted.cap,
-        capped_by=fitted.capped_by,
+        output_cap=fitted.cap if answers else None,
+        capped_by=fitted.capped_by if answers else None,
         held_for_fallback=fitted.held,
         input_tokens=at.tokens,
         input_bound=at.bound_tokens,

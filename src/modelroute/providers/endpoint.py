@@ -170,6 +170,8 @@ class Endpoint:
         most = self._most_output()
         if cap is not None and most is not None:
             cap = min(cap, most)
+        if promised and cap is not None:
+            cap = max(1, cap - self.profile.output_slack)
         request, _ = self._lightened(request, missing)
         target, profile, dialect = self.target, self.profile, self.speaks(request)
         if promised and profile.price_limit:

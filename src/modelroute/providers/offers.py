@@ -77,12 +77,10 @@ class Offers:
         if known is not None and (wire_name is not None or not by_name):
             # Under a name of the user's own, or where the catalog lists nothing, any model it knows may be served.
             return Target.of(known, provider, wire_name=wire_name or model)
-        raise UnknownNameError(
-            f"model of {provider}",
-            model,
-            by_name or catalog.models,
-            hint="To add one the catalog does not list, pass Model(...).",
-        )
+        hint = "To add one the catalog does not list, pass Model(...)."
+        if wire_name is not None and catalog.canonical(wire_name) in catalog.models:
+            hint = f"A dict says which model each name of the provider's is: models={{{model!r}: {wire_name!r}}}."
+        raise UnknownNameError(f"model of {provider}", model, by_name or catalog.models, hint=hint)
 
     def _priced(self, target: Target) -> Target:
         """Return `target` at the price the user gives for it, which goes before the catalog's."""

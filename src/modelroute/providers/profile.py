@@ -120,6 +120,8 @@ class Profile:
     - `output_cap`: the field that carries it (default ``max_tokens``).
     - `honours_output_cap` (default true): false where more may come and be billed: such a target is not eligible under
       a ceiling.
+    - `output_slack` (default 0): tokens by which an answer may be longer than its cap: under a ceiling the cap that is
+      sent is as much lower.
     - `reasoning_cap` (default ``""``: the output cap bounds reasoning too): the field that bounds reasoning where the
       output cap leaves it out: half of what is asked for goes there, unless the caller filled it himself.
     - `default_output_cap` (default `None`: no cap is sent unless asked): sent when the caller set no cap, for dialects
@@ -194,6 +196,7 @@ class Profile:
     name: str
     output_cap: str = "max_tokens"
     honours_output_cap: bool = True
+    output_slack: int = 0
     reasoning_cap: str = ""
     default_output_cap: int | None = None
     sampling: Sampling = FREE

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from modelroute.errors import RequestError, shown
 from modelroute.resilience.backoff import Retry
 from modelroute.runtime.options import CallOptions, constraints_from, names
-from modelroute.runtime.parameters import checked, one_choice, optional_from, output_cap_of, taken_schema, tools_of
+from modelroute.runtime.parameters import (
+    checked,
+    one_choice,
+    optional_from,
+    output_cap_of,
+    taken_schema,
+    tool_choice_of,
+    tools_of,
+)
 from modelroute.runtime.words import refuse_misspelled
 from modelroute.types.hedge import HedgeLike
 from modelroute.types.messages import as_messages
@@ -158,7 +166,7 @@ def request_from(
         messages=as_messages(messages),
         output_cap=output_cap_of(asking),
         tools=tools,
-        tool_choice=_tool_choice(asking.get("tool_choice")),
+        tool_choice=tool_choice_of(asking.get("tool_choice"), tools),
         schema=schema if schema is not None else taken_schema(sent),
         effort=_effort(worded if effort is None else effort),
         parameters={name: value for name, value in sent.items() if value is not None},
@@ -174,14 +182,6 @@ def _refuse_ours(extra: Mapping[str, object]) -> None:
         if name in _NAMED or name in _OUR_FIELDS:
             hint = f"pass {name}= itself" if name in _NAMED or name in _ROUTING else "the router says that itself"
             raise RequestError(f"extra_body= cannot hold {name!r}: {hint}")
-
-
-def _tool_choice(value: object) -> str | Mapping[str, object] | None:
-    if value is None or isinstance(value, str | Mapping):
-        return cast(str | Mapping[str, object] | None, value)
-    raise RequestError(
-        f"tool_choice= must be 'auto', 'none', 'required' or a mapping naming a tool, not {shown(value)}"
-    )
 
 
 def _effort(value: object) -> str | None:

@@ -6,18 +6,19 @@ Only the shape is checked here. Whether a target takes a value is its profile's 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
-from modelroute.errors import RequestError, shown
+from modelroute.errors import RequestError, did_you_mean, shown
 from modelroute.runtime.options import Names, names
 from modelroute.runtime.words import OURS, refuse_misspelled
 from modelroute.types.request import JsonSchema
 
-__all__ = ["checked", "one_choice", "optional_from", "output_cap_of", "taken_schema", "tools_of"]
+__all__ = ["checked", "one_choice", "optional_from", "output_cap_of", "taken_schema", "tool_choice_of", "tools_of"]
 
 _ESSENTIAL = frozenset({"extra_body", "max_completion_tokens", "max_tokens", "messages", "response_format", "tools"})
 _DISPENSABLE = frozenset({"effort", "tool_choice"})
+_CHOICES = frozenset({"auto", "none", "required"})
 
 _TOOL = "{'type': 'function', 'function': {'name': ..., 'description': ..., 'parameters': {...}}}"
 
@@ -104,6 +105,25 @@ def _tool(tool: object, place: int) -> Mapping[str, object]:
     if parameters is not None and not isinstance(parameters, Mapping):
         raise RequestError(f"tools[{place}]['function']['parameters'] must be a JSON Schema; write {_TOOL}")
     return written
+
+
+def tool_choice_of(value: object, tools: Sequence[Mapping[str, object]]) -> str | Mapping[str, object] | None:
+    """Return which tool to call as it was written; a function that is named must be one of `tools`."""
+    if value is None or (isinstance(value, str) and value in _CHOICES):
+        return value
+    choice = _fields(value)
+    named = _fields(choice.get("function")).get("name")
+    if not choice or (choice.get("type") == "function" and not isinstance(named, str)):
+        raise RequestError(
+            "tool_choice= must be 'auto', 'none', 'required' or {'type': 'function', 'function': {'name': ...}}, "
+            f"not {shown(value)}"
+        )
+    if tools and isinstance(named, str):
+        known = [str(_fields(tool.get("function")).get("name")) for tool in tools]
+        if named not in known:
+            hint = did_you_mean(named, known)
+            raise RequestError(f"tool_choice= names the function {shown(named)}, which is not among tools=.{hint}")
+    return choice
 
 
 def taken_schema(sent: dict[str, object]) -> JsonSchema | None:

@@ -92,7 +92,7 @@ _IN_FRONT = re.compile(r"(?:litellm\.\w{1,60}: ?){1,8}", re.ASCII)
 
 
 def names_in_front(text: str) -> list[str]:
-    """Return the names of errors that a message begins with, as a proxy puts them there: ``litellm.RateLimitError: ``."""
+    """Return the names of errors that a proxy put in front of a message: ``litellm.RateLimitError: ...``."""
     found = _IN_FRONT.match(text)
     return [name.removeprefix("litellm.").strip() for name in found.group().split(":") if name] if found else []
 

@@ -327,6 +327,33 @@ def test_two_calls_under_one_id_are_told_apart() -> None:
     assert len({identity for identity, _, _ in found}) == 2
 
 
+@pytest.mark.parametrize("index", [0, None])
+def test_an_id_may_come_behind_the_name(index: int | None) -> None:
+    found = calls(
+        fragment(index=index, id="", name="f", arguments=""), fragment(index=index, id="a", arguments="{}"),
+        fragment(index=index, id="a", arguments=" "), fragment(index=index, id="b", name="f", arguments="[]"),
+    )  # fmt: skip
+
+    assert [(name, arguments) for _, name, arguments in found] == [("f", "{} "), ("f", "[]")]
+
+
+def test_one_id_for_two_calls_that_is_repeated_in_every_fragment() -> None:
+    found = calls(
+        fragment(index=0, id="x", name="f", arguments="{"), fragment(index=1, id="x", name="g", arguments="["),
+        fragment(index=0, id="x", arguments="}"), fragment(index=1, id="x", arguments="]"),
+    )  # fmt: skip
+
+    assert [(name, arguments) for _, name, arguments in found] == [("f", "{}"), ("g", "[]")]
+
+
+def test_no_arguments_are_an_empty_object_unless_they_were_cut_off() -> None:
+    asked = fragment(index=0, id="a", name="f", arguments="")
+
+    assert calls(asked) == [("a", "f", "{}")]
+    cut = said(asked, {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+    assert list(cut.calls.values()) == [("a", "f", "")]
+
+
 def test_arguments_may_come_as_an_object_and_as_the_old_function_call() -> None:
     assert calls(fragment(id="a", name="f", arguments={"x": 1})) == [("a", "f", '{"x":1}')]
     old = {

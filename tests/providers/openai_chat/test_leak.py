@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelroute.providers.dialects import DIALECTS
-from modelroute.providers.openai_chat.leak import Leak, Piece, unopened
+from modelroute.providers.openai_chat.leak import Leak, Piece, begins_no_tag, unopened
 from modelroute.providers.profiles import PROFILES
 from tests.providers.samples import Answer, Json, answer_of, decode
 
@@ -161,3 +161,10 @@ def test_a_stream_that_ends_in_its_thoughts_is_cut_unless_it_says_it_is_done() -
     cut = stream({"content": "<think>only"}, finish=None)
     assert cut.failure is not None
     assert (cut.reasoning, cut.ended) == ("only", False)
+
+
+@given(TEXTS.filter(bool), TEXTS)
+def test_where_no_tag_can_begin_all_is_text(first: str, rest: str) -> None:
+    """The short way, without a `Leak`, says what a `Leak` would have said."""
+    if begins_no_tag(first):
+        assert split([first, rest]) == ("", first + rest)

@@ -337,6 +337,13 @@ def test_usage(raw: object, usage: Usage | None) -> None:
     assert hear(json.dumps(response([message("x")], usage=raw)).encode()).usage == usage
 
 
+def test_the_output_holds_the_reasoning_where_chat_leaves_it_out() -> None:
+    usage = {"input_tokens": 9, "output_tokens": 20, "output_tokens_details": {"reasoning_tokens": 15}}
+    body = json.dumps(response([message("x")], usage=usage)).encode()
+
+    assert hear(body, "xai", "xai").usage == Usage(9, 20, reasoning_tokens=15)
+
+
 def test_usage_of_a_server_that_keeps_its_prompt() -> None:
     """llama.cpp counts what it had in its cache beside the answer."""
     end = {"type": "response.completed", "response": response([message("x")], usage={"input_tokens": 9,

@@ -81,7 +81,12 @@ class _Chat:
         self.finished = self.ended = self.tool_open = False
 
     def take(self, value: object, name: str, out: list[WireEvent]) -> Failure | None:
-        """Take one chunk."""
+        """Take one chunk; some put an error in a list."""
+        if isinstance(value, list):
+            failure = failure_inside(self._speaker, cast(object, value), is_error=name == "error")
+            if failure is None:
+                raise GarbledError("an event is a list")
+            return failure
         chunk = a_mapping(value, "an event")
         choices = chunk.get("choices")
         if not choices or chunk.get("error") or name == "error" or "base_resp" in chunk:
@@ -110,10 +115,8 @@ class _Chat:
         return failure
 
     def body(self, value: object, out: list[WireEvent]) -> Failure | None:
-        """Take a whole body; some put an error in a list."""
-        failure = (
-            failure_inside(self._speaker, cast(object, value)) if isinstance(value, list) else self.take(value, "", out)
-        )
+        """Take a whole body."""
+        failure = self.take(value, "", out)
         if failure is None and not self.finished and not self._said:
             raise GarbledError("a body without an answer")
         return failure

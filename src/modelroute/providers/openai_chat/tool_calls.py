@@ -1,8 +1,9 @@
 """Which tool call a fragment belongs to, whatever its server numbers and names: the one place that knows the variants.
 
 Seen in the field: calls interleaved by index; no index at all; every index -1 or null; one index for two calls; the id
-empty or null after the first fragment, or before the last; a placeholder without id or name first; the name after the arguments; the name
-repeated as ``""``; the whole call in one fragment; arguments as an object, or none at all; no id.
+empty or null after the first fragment, or before the last; one id for two calls; a placeholder without id or name
+first; the name after the arguments; the name repeated as ``""``; the whole call in one fragment; arguments as an
+object, or none at all; no id.
 
 A new call begins when a fragment's id is not empty and differs from the one at its index, or when its index is new.
 Without an index a fragment belongs to the open call, unless its id, or a second name, says that it begins another.

@@ -7,6 +7,7 @@ the whole answer: what was not streamed is taken from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -266,7 +267,9 @@ class _Answer:
 
     def _count(self, response: _Fields, timings: _Fields, out: list[WireEvent]) -> None:
         raw = as_mapping(response.get("usage"))
-        usage = read_usage({**raw, **_in_words_of_chat(raw)}, self._profile, timings) if raw else None
+        # Whatever Chat leaves out of its counts at a provider, in Responses the output holds the reasoning.
+        profile = replace(self._profile, reasoning_excluded=False)
+        usage = read_usage({**raw, **_in_words_of_chat(raw)}, profile, timings) if raw else None
         if usage is not None:
             out.append(UsageReport(usage))
 

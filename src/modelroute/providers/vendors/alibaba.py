@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from modelroute.providers.profile import Departure, Overhead, Profile, Sampling, Schemas
+from modelroute.providers.profile import Departure, Profile, Sampling, Schemas
 from modelroute.providers.vendors.knobs import CHOICES, NOT_SAID, ON_ONLY, TEXT, THINK, Table, knob
 
 __all__ = ["MODELS", "PROFILES"]
@@ -27,6 +27,7 @@ _CHAT = Profile(
     "alibaba",
     # Its max_tokens leaves the thinking out, and so its bill. What older models have in place of this is below.
     output_cap="max_completion_tokens",
+    output_slack=10,
     sampling=_SAMPLING,
     sampling_at_rest=_SAMPLING,
     efforts=_EFFORTS,
@@ -39,8 +40,6 @@ _CHAT = Profile(
     tool_parts=TEXT,
     prefill_mark="partial",
     reasoning_tags=THINK,
-    # An answer may be 10 tokens longer than its cap, which cost as much as up to 64 of the prompt's.
-    overhead=Overhead(per_request=128),
 )
 
 PROFILES: tuple[Profile, ...] = (
