@@ -245,6 +245,15 @@ def test_missing_usage_is_charged_at_the_reservation_under_a_ceiling_and_estimat
     assert Money(0) < easy.cost < strict.cost
 
 
+@pytest.mark.parametrize(("tier", "basis"), [("priority", "estimate"), ("default", "declared by you")])
+def test_what_is_billed_at_another_price_is_no_more_than_an_estimate(
+    server: FaultServer, tier: str, basis: str
+) -> None:
+    reply = asked(server, "ok", service_tier=tier)
+    assert reply.usage is not None
+    assert (reply.cost_basis, reply.attempts[0].basis) == (basis, basis)
+
+
 def test_zero_usage_beside_words_is_no_usage(server: FaultServer) -> None:
     reply = asked(server, "usage_zero", max_cost="0.05")
     assert reply.text

@@ -293,15 +293,16 @@ def _promise(at: Terms, candidate: Candidate, cap: int | None) -> Money | None:
     return None if cap is None else Money.from_pico(at.fixed + cap * at.per_token)
 
 
-def bill(target: Target, usage: Usage, moment: float) -> tuple[Money, str]:
+def bill(target: Target, usage: Usage, moment: float, *, by_tokens: bool = True) -> tuple[Money, str]:
     """Return what `usage` of an attempt made at `moment` costs, and what that rests on.
 
     The provider's own figure wins (``"provider"``); else the price in force then (``"catalog 2026-10-09"``,
-    ``"declared by you"``). Without any the amount is 0 and the basis `UNPRICED`.
+    ``"declared by you"``), which is only an ``"estimate"`` unless the request is billed `by_tokens` at that price and
+    by nothing else. Without any the amount is 0 and the basis `UNPRICED`.
     """
     if usage.provider_cost is not None:
         return usage.provider_cost, "provider"
     rates = None if target.price is None else target.price.at(moment, usage.input_tokens)
     if target.price is None or rates is None:
         return ZERO, UNPRICED
-    return Money.from_pico(rates.cost(usage)), target.price.basis(moment)
+    return Money.from_pico(rates.cost(usage)), target.price.basis(moment) if by_tokens else "estimate"

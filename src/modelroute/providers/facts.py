@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from modelroute.types.messages import Message
     from modelroute.types.request import Request
 
-__all__ = ["PRICE_NEUTRAL", "counts", "estimate_text", "needs", "unbounded", "worst"]
+__all__ = ["PRICE_NEUTRAL", "billed_by_tokens", "counts", "estimate_text", "needs", "unbounded", "worst"]
 
 _PART_NEEDS: Mapping[str, str] = {
     "image_url": "vision",
@@ -41,6 +41,7 @@ PRICE_NEUTRAL = frozenset(
 
 _PLAIN_TIERS = frozenset({"default", "standard", "standard_only", "flex"})
 _BOUNDED_PARTS = frozenset({"text", "refusal", "image_url"})
+_PRICED_APART = frozenset({"service_tier", "content input_audio", "audio", "web_search_options"})
 _CLIENT_TOOLS = frozenset({"function", "custom"})
 _SHORT_CACHES: tuple[object, ...] = (None, "", "5m")
 
@@ -306,6 +307,14 @@ def unbounded(request: Request) -> tuple[str, ...]:
     for message in request.messages:
         found.update(_unbounded_in(message))
     return tuple(sorted(found))
+
+
+def billed_by_tokens(unbounded: Iterable[str]) -> bool:
+    """Return whether the tokens of a request are all that is billed, at the usual price; `unbounded` as above.
+
+    Not where another service tier was asked for, a tool runs at the provider, or there is audio, which is dearer.
+    """
+    return not any(name in _PRICED_APART or name.startswith("tool ") for name in unbounded)
 
 
 def _unbounded_in(message: Message) -> set[str]:

@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from modelroute.errors import RouterClosedError
 from modelroute.money import Money
 from modelroute.policy.cost import bill, likely
 from modelroute.policy.policy import Policy
-from modelroute.providers.facts import counts, estimate_text, needs, unbounded, worst
+from modelroute.providers.facts import billed_by_tokens, counts, estimate_text, needs, unbounded, worst
 from modelroute.resilience.backoff import Retry
 from modelroute.resilience.experience import Experience
 from modelroute.resilience.health import Breakers
@@ -282,7 +283,7 @@ class RouterCore:
             experience=self.experience,
             retry_budget=self.retry_budget,
             allow=Allowances(self, prepared),
-            bill=lambda target, usage, moment: bill(self.endpoints[target].target, usage, moment),
+            bill=partial(self._bill, billed_by_tokens(prepared.facts.unbounded)),
             presume=self._presume,
             emit=self.sink.emit,
             answered=lambda reply: self._answered(prepared, reply),
@@ -367,6 +368,9 @@ class RouterCore:
             charges_errors=endpoint.charges_errors,
             silent=_reasons_unseen(endpoint, prepared.request),
         )
+
+    def _bill(self, by_tokens: bool, target: str, usage: Usage, moment: float) -> tuple[Money, str]:
+        return bill(self.endpoints[target].target, usage, moment, by_tokens=by_tokens)
 
     def _presume(self, target: str, text: str, request: Request, moment: float) -> Money:
         """The cost of the estimated prompt and of what was seen of the answer, where the provider reported nothing."""
