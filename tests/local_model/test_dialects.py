@@ -28,13 +28,12 @@ from modelroute import (
     ToolCallDelta,
     cheapest,
 )
-from modelroute.providers.dialects import DIALECTS
 from modelroute.testing.faults import dead_port
 from modelroute.testing.local_model import LocalModelServer
 from modelroute.types.failure import Kind
 
 POLICY = Policy(default=Scenario(prefer=cheapest))
-SPOKEN = [name for name in ("openai-chat", "anthropic-messages", "openai-responses") if name in DIALECTS]
+SPOKEN = ["openai-chat", "anthropic-messages", "openai-responses"]
 PROFILE = {"openai-chat": "llamacpp"}
 QUESTION = "What is the weather in Paris?"
 TOOL: dict[str, object] = {

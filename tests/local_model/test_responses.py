@@ -17,29 +17,17 @@ from modelroute import (
     AsyncRouter,
     AttemptsFailedError,
     Model,
-    Policy,
     Price,
     Provider,
     Reply,
     Router,
-    Scenario,
     TextDelta,
     ToolCallDelta,
-    cheapest,
 )
 from modelroute.testing.local_model import LocalModelServer
 from modelroute.types.failure import Kind
 from modelroute.types.messages import PROVENANCE
-
-POLICY = Policy(default=Scenario(prefer=cheapest))
-TOOL: dict[str, object] = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather in a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
+from tests.local_model.test_dialects import POLICY, TOOL
 
 
 class City(BaseModel):
