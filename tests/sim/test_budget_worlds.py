@@ -52,6 +52,7 @@ from modelroute.testing.scripted import EPOCH, SeenCall
 from modelroute.types.claims import Balance, Claim, Granted, Limited, RateClaim, Refused
 from modelroute.types.ledger import Entry
 from modelroute.types.notices import BudgetRefused, RouterEvent, StoreFailed
+from tests.sim.seeds import reached
 from tests.sim.world import Laggy, RandomScript, Request, World, _number, random_providers, random_requests
 
 SEEDS = int(os.environ.get("MODELROUTE_SEEDS", "1000"))
@@ -540,14 +541,7 @@ def run(seed: int) -> Counter[str]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_money_is_kept_in_every_world(part: int) -> None:
-    seen: Counter[str] = Counter()
-    gc.collect()
-    gc.freeze()  # a world with a dropped stream collects garbage: what other tests left need not be looked at again
-    try:
-        for seed in range(FROM + part, FROM + SEEDS, PARTS):
-            seen += run(seed)
-    finally:
-        gc.unfreeze()
+    seen = reached(run, range(FROM + part, FROM + SEEDS, PARTS))
     if SEEDS >= 1000:
         missing = [state for state in SOMETIMES if not seen[state]]
         assert not missing, f"never reached: {missing}; {seen}"

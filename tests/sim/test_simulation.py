@@ -5,7 +5,6 @@ A failing seed is a test for ever: put it into `seeds.txt`.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from modelroute.testing import run_simulated
+from tests.sim.seeds import reached
 from tests.sim.world import World
 
 SEEDS = int(os.environ.get("MODELROUTE_SEEDS", "5000"))
@@ -58,14 +58,7 @@ def run(seed: int) -> Counter[str]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_invariant_holds_in_every_world(part: int) -> None:
-    seen: Counter[str] = Counter()
-    gc.collect()
-    gc.freeze()  # a world with a dropped stream collects garbage: what other tests left need not be looked at again
-    try:
-        for seed in range(FROM + part, FROM + SEEDS, PARTS):
-            seen += run(seed)
-    finally:
-        gc.unfreeze()
+    seen = reached(run, range(FROM + part, FROM + SEEDS, PARTS))
     if SEEDS >= 5000:
         missing = [state for state in SOMETIMES if not seen[state]]
         assert not missing, f"never reached: {missing}; {seen}"
