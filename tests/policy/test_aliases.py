@@ -104,3 +104,19 @@ def test_what_a_policy_says_of_itself_knows_the_names_too() -> None:
 
     assert "nobody_eligible" in codes(Scenario(prefer=cheapest, without={"gemini", "openai"}))
     assert "nobody_eligible" not in codes(Scenario(prefer=cheapest, providers={"gemini"}))
+
+
+def test_a_server_of_one_s_own_takes_the_other_name_of_a_provider_from_it() -> None:
+    server = Provider.compatible("http://localhost:1/v1", name="qwen", models=["qwen3.8-27b"], price=Price.free())
+    others = [Provider("alibaba", key="k"), Provider("dashscope", key="k", models=["qwen3.8-27b"])]
+    for other in others:
+        with Router([server, other]) as router:
+            for decision in (
+                router.explain("hello", providers="qwen"),
+                router.explain("hello", model="qwen3.8-27b@qwen"),
+            ):
+                assert [ranked.target for ranked in decision.ranked] == ["qwen3.8-27b@qwen"]
+            (ranked,) = router.explain("hello", model="qwen3.8-27b@dashscope").ranked
+            assert ranked.target == "qwen3.8-27b@alibaba"
+    with Router([others[0]]) as router:
+        assert router.explain("hello", model="qwen3.8-27b@qwen").ranked[0].target == "qwen3.8-27b@alibaba"

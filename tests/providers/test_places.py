@@ -37,12 +37,6 @@ def test_a_provider_by_another_name_is_the_same_one() -> None:
     assert Provider("gemini").variables(CATALOG) == Provider("google").variables(CATALOG)
 
 
-def test_a_server_of_one_s_own_cannot_take_the_other_name_of_a_provider() -> None:
-    server = Provider.compatible("http://localhost:1/v1", name="qwen", models=["qwen3.8-27b"])
-    with pytest.raises(ConfigurationError, match=r"another name of the provider 'alibaba'.*another name="):
-        server.endpoints(CATALOG)
-
-
 def test_a_server_of_one_s_own_may_have_a_provider_s_name_and_shares_nothing_with_it() -> None:
     server = Provider.compatible("http://localhost:1/v1", name="deepseek", models=["deepseek-flash"])
     (endpoint,) = server.endpoints(CATALOG)

@@ -190,13 +190,7 @@ class Provider:
         Raises `UnknownNameError` for a provider, region or model that `catalog` does not know, `ConfigurationError`
         where there would be none.
         """
-        meant = catalog.provider_name(self.name)
-        if self.row is not None and meant != self.name:
-            raise ConfigurationError(
-                f"{self.name!r} is another name of the provider {meant!r}: give the server you declare another name=, "
-                f"or write Provider({self.name!r}, url=...) for that provider behind a URL of yours"
-            )
-        row = self.row or catalog.provider(meant)
+        row = self.row or catalog.provider(self.name)
         keys = self._keys(row)
         usual = row if self.dialect is None else row.speaking(self.dialect)
         self._place(usual)  # where it is comes first: it is what an error about Azure has to say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelroute.catalog.model import EMBEDDING
@@ -40,18 +41,23 @@ def endpoints_of(providers: Sequence[Provider], catalog: Catalog) -> dict[str, E
 
 
 def with_declared(catalog: Catalog, endpoints: Iterable[Endpoint]) -> Catalog:
-    """Return the catalog with the models and targets that the providers declare themselves."""
+    """Return the catalog with the models and targets that the providers declare themselves.
+
+    A name that the user gives to a server of his own means that server, even where it was an alias in the catalog.
+    """
     targets = [endpoint.target for endpoint in endpoints]
     new = [target for target in targets if catalog.targets.get(target.name) is not target]
     if not new:
         return catalog
     models = {target.model.name: target.model for target in new if target.model.name not in catalog.models}
     rows = {endpoint.target.provider: endpoint.row for endpoint in endpoints}
-    return catalog.with_(
-        models=tuple(models.values()),
-        providers=tuple(row for name, row in rows.items() if name not in catalog.providers),
-        targets=tuple(new),
-    )
+    declared = {name: row for name, row in rows.items() if name not in catalog.providers}
+    shadowed = {catalog.provider_aliases[name] for name in declared if name in catalog.provider_aliases}
+    renamed = [
+        replace(row, aliases=tuple(alias for alias in row.aliases if alias not in declared))
+        for row in map(catalog.provider, shadowed)
+    ]
+    return catalog.with_(models=tuple(models.values()), providers=(*renamed, *declared.values()), targets=tuple(new))
 
 
 def candidate_of(endpoint: Endpoint) -> Candidate:
