@@ -88,11 +88,11 @@ def test_a_model_of_that_name_goes_before_a_provider_s_other_name() -> None:
     free = Price.free()
     both = [
         Provider.compatible("http://localhost:1/v1", name="mine", models=[Model("kimi")], price=free),
-        Provider("moonshot", key="k", models=["kimi-k2.6"]),
+        Provider("moonshot", key="k", models=["kimi-k3"]),
     ]
     with Router(both) as router:
         ruled_out = router.explain("Hi", without="kimi")
-    assert [ranked.target for ranked in ruled_out.ranked] == ["kimi-k2.6@moonshot"]
+    assert [ranked.target for ranked in ruled_out.ranked] == ["kimi-k3@moonshot"]
 
 
 def test_what_a_policy_says_of_itself_knows_the_names_too() -> None:

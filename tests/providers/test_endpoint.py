@@ -1,10 +1,11 @@
-"""Lanes: every place with every key, each once, and neighbours at different places."""
+"""Lanes, every place with every key once and neighbours at different places; and the dialect that a call is said in."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelroute.catalog.catalog import Catalog
 from modelroute.providers import Endpoint, Key, Provider
+from modelroute.types.request import Request
 
 CATALOG = Catalog()
 
@@ -45,3 +46,16 @@ def test_one_place_has_a_lane_for_each_key_in_order() -> None:
 
     assert [endpoint.key(lane) for lane in range(endpoint.lanes)] == list(endpoint.keys)
     assert {endpoint.place(lane) for lane in range(endpoint.lanes)} == {0}
+
+
+def test_a_reply_says_the_dialect_that_its_call_was_said_in() -> None:
+    """Without the effort that lets it rest, the model takes tools in another dialect."""
+    (endpoint,) = Provider("openai", key="k", models=["gpt-5.6-sol"]).endpoints(Catalog.builtin())
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    asked = Request(({"role": "user", "content": "hi"},), tools=(tool,), effort="none", optional=frozenset({"effort"}))
+    for missing, path, dialect in (
+        (frozenset[str](), "/chat/completions", "openai-chat"),
+        (frozenset({"effort"}), "/responses", "openai-responses"),
+    ):
+        assert endpoint.call(asked, output_cap=None, stream=True, missing=missing).path == path
+        assert endpoint.provenance(asked, missing)["dialect"] == dialect

@@ -66,10 +66,13 @@ class Endpoint:
         """``model@provider``."""
         return self.target.name
 
-    def provenance(self, request: Request) -> Mapping[str, object]:
-        """Return what `reply.message` says of where it came from; its blocks go back only to the same provider."""
+    def provenance(self, request: Request, missing: frozenset[str] = frozenset()) -> Mapping[str, object]:
+        """Return what `reply.message` says of where it came from; its blocks go back only to the same provider.
+
+        `missing` as for `call`: what is left out may decide in which dialect the rest is said.
+        """
         target = self.target
-        light, _ = self._lightened(request, frozenset())
+        light, _ = self._lightened(request, missing)
         return {
             "target": target.name, "provider": target.provider, "model": target.model.name,
             "dialect": self.speaks(light).name,

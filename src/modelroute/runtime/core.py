@@ -360,7 +360,7 @@ class RouterCore:
         return Leg(
             ranked=ranked,
             prepare=prepare,
-            provenance=endpoint.provenance(prepared.request),
+            provenance=endpoint.provenance(prepared.request, missing),
             lanes=self._lanes[ranked.target],
             places=len(endpoint.urls),
             rpm=endpoint.rpm,
