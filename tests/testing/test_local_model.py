@@ -295,10 +295,10 @@ class TestRealServer:
     ) -> None:
         broken = tmp_path / "broken.gguf"
         broken.write_bytes(b"GGUF" + bytes(1000))
-        with pytest.raises(LocalModelUnavailableError, match=r"(?s)broken\.gguf.*exit code 1.*load"):
+        with pytest.raises(LocalModelUnavailableError, match=r"(?s)broken\.gguf.*exit code 1.*complete GGUF model"):
             LocalModelServer(broken)
-        with pytest.raises(LocalModelUnavailableError, match=r"(?s)couldn't bind.*port is free"):
-            LocalModelServer(port=server.port)
+        with pytest.raises(LocalModelUnavailableError, match=rf"(?s)port {server.port}\).*exit code 1.*port is free"):
+            LocalModelServer(port=server.port)  # its own words on the port are sometimes lost, ours are not
 
     @pytest.mark.skipif(sys.platform == "win32", reason="interrupts by signal")
     def test_by_hand_it_prints_one_json_line_and_stops_at_an_interrupt(self) -> None:
